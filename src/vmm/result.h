@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/* What a run found out, before it is put into words. */
+#ifndef VMM_RESULT_H
+#define VMM_RESULT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "minivmm/abi.h"
+#include "selfcheck.h"
+#include "vcpu_stats.h"
+
+enum verdict {
+	VERDICT_PASS,
+	VERDICT_FAIL,	      /* the guest failed, hung or read a stale translation */
+	VERDICT_INCONCLUSIVE, /* nothing was proven: `reason` says why */
+	VERDICT_INTERRUPTED,  /* by a signal; the figures are partial */
+};
+
+/* One mechanism, over all vCPUs of all VMs and all its phases. */
+struct mechanism_result {
+	const char *name;
+	struct mv_counters n;	 /* summed; stale_* of the first stale read found */
+	double throughput_per_s; /* sum over vCPUs of ops / active time */
+	struct mv_hist latency;
+	struct mv_hist latency_net;
+	struct mv_hist pte_write;
+	struct mv_hist local_flush;
+};
+
+/* One vCPU: what the host saw, and what the guest counted under each mechanism. */
+struct vcpu_result {
+	unsigned vm;
+	unsigned index;
+	struct vcpu_stats host;
+	struct mv_counters guest[MV_MAX_MECHANISMS];
+};
+
+struct run_result {
+	enum verdict verdict;
+	int signal;	  /* that interrupted the run, or 0 */
+	char reason[512]; /* for anything but a pass: one line */
+
+	bool measured; /* the guest left a valid result block; without it the rest is empty */
+	char scenario[MV_NAME_BYTES];
+	char ops_unit[MV_NAME_BYTES];
+	unsigned nr_mechanisms;
+	struct mechanism_result mechanism[MV_MAX_MECHANISMS];
+	unsigned nr_vcpus; /* of all VMs */
+	struct vcpu_result *vcpu;
+
+	unsigned phases;		/* that ran to their end */
+	uint64_t startup_ns;		/* from exec to the first guest instruction */
+	uint64_t elapsed_ns;		/* from the first guest instruction to the end */
+	struct selfcheck selfcheck;	/* which primitives were proven to flush on this host */
+	const char *flush_via;		/* the primitive that was used */
+};
+
+#endif

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The self-check: proves on this very host which primitives flush a guest's TLB.
+ *
+ * A small guest of the VMM's own reads through a translation, changes the page
+ * table with a plain store, and reads again: on a TLB that nobody flushed the
+ * second read is stale. Then the VMM applies a primitive, and the third read
+ * must be fresh. A primitive counts as proven only where the stale read was seen
+ * first, and as unproven where it never was.
+ */
+#ifndef VMM_SELFCHECK_H
+#define VMM_SELFCHECK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "flush.h"
+
+enum proof {
+	PROOF_NONE,	/* not tried: the host lacks what it needs */
+	PROOF_FLUSHES,	/* a stale translation was produced, and the primitive removed it */
+	PROOF_FAILS,	/* the translation stayed stale */
+	PROOF_NO_STALE, /* an exit alone removed the stale translation: nothing to prove it with */
+};
+
+struct selfcheck {
+	enum proof proof[NR_FLUSH_PRIMS];
+	uint64_t resume_ns[NR_FLUSH_PRIMS]; /* median cost of primitive and entry; 0 if not tried */
+	uint64_t plain_resume_ns;	    /* the same with no primitive */
+	bool exit_alone_flushes;	    /* the control: staleness did not outlive a plain exit */
+};
+
+#endif

@@ -6,19 +6,18 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "minivmm/abi.h"
-#include "error.h"
+#include <stdio.h>
 
-#define MAX_PCPUS 256
-#define MAX_VMS	  64
+#include "cpu_list.h"
+#include "error.h"
+#include "minivmm/abi.h"
+
+#define MAX_VMS 64
+
+/* Seeds of the VMM's own making fit into a double, as which many read JSON numbers. */
+#define SEED_MASK ((1ull << 53) - 1)
 
 enum command { COMMAND_RUN, COMMAND_LIST, COMMAND_HELP, COMMAND_VERSION };
-
-/* Host CPUs, in the order given. */
-struct cpu_list {
-	unsigned nr;
-	int cpu[MAX_PCPUS];
-};
 
 struct options {
 	enum command command;
@@ -40,9 +39,10 @@ struct options {
 
 	uint64_t duration_ns; /* per mechanism */
 	uint64_t count;	      /* shootdowns per mechanism; 0: duration_ns decides */
+	bool seed_given;      /* if not, the caller draws one within SEED_MASK */
 	uint64_t seed;
-	const char *fault; /* name from MV_FAULTS, or "none" */
-	uint64_t timeout_ns;
+	const char *fault;   /* name from MV_FAULTS, or "none" */
+	uint64_t timeout_ns; /* of the whole run; by default all durations and 30 s more */
 
 	const char *json_path; /* NULL: none */
 	bool quiet;
@@ -59,7 +59,19 @@ struct options {
 int options_parse(int argc, char *const argv[], const struct cpu_list *allowed,
 		  struct options *ret_options, struct error *err);
 
-/* The text of --help and of --list, for the caller to print. */
-const char *options_help(void);
+/* One option of the command line. The table is what --help prints. */
+struct option_row {
+	const char *name;  /* without the dashes */
+	const char *value; /* what its value stands for, or NULL if it takes none */
+	const char *help;  /* with the default in parentheses */
+	/* Takes the value into the options; returns 0, or -1 with the error set. */
+	int (*set)(struct options *o, const char *value, struct error *err);
+};
+
+extern const struct option_row option_table[];
+extern const unsigned nr_option_rows;
+
+void options_print_help(FILE *out);
+void options_print_list(FILE *out);
 
 #endif

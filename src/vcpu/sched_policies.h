@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: MIT */
+/* The names of the scheduling policies: which waiting vCPU gets a free pCPU. */
+#ifndef VCPU_SCHED_POLICIES_H
+#define VCPU_SCHED_POLICIES_H
+
+/* X(id, name, summary) */
+#define SCHED_POLICIES(X)                                                           \
+	X(round_robin, "round-robin", "the vCPU that has waited longest runs next") \
+	X(random, "random", "a waiting vCPU drawn with --seed runs next")
+
+#endif

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/* The lists of names that a user may choose from, made from the catalogs. */
+#include "names.h"
+
+#include <string.h>
+
+#include "flush.h"
+#include "minivmm/catalog.h"
+#include "sched_policies.h"
+
+#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
+
+#define NAME_OF_3(id, name, summary)	       name,
+#define SUMMARY_OF_3(id, name, summary)	       summary,
+#define NAME_OF_4(id, name, extra, summary)    name,
+#define SUMMARY_OF_4(id, name, extra, summary) summary,
+
+/* Defines `table` from the names and summaries that `list` yields. */
+#define DEFINE_NAMES(table, heading, singular, list, columns)                                      \
+	static const char *const table##_name[] = { list(NAME_OF_##columns) };                     \
+	static const char *const table##_summary[] = { list(SUMMARY_OF_##columns) };               \
+	const struct name_table table = { heading, singular, COUNT_OF(table##_name), table##_name, \
+					  table##_summary }
+
+#define FLUSH_CHOICES(X)                                                                  \
+	X(auto, "auto", "the cheapest of those below that this host's self-check proved") \
+	FLUSH_PRIMS(X)
+
+#define FAULT_CHOICES(X)                               \
+	X(none, "none", "leave the protocol as it is") \
+	MV_FAULTS(X)
+
+DEFINE_NAMES(mechanism_names, "mechanisms (--shootdown)", "mechanism", MV_MECHANISMS, 4);
+DEFINE_NAMES(scenario_names, "scenarios (-- scenario=)", "scenario", MV_SCENARIOS, 3);
+DEFINE_NAMES(policy_names, "policies (--sched)", "policy", SCHED_POLICIES, 3);
+DEFINE_NAMES(flush_prim_names, "flush primitives (--flush-via)", "primitive", FLUSH_CHOICES, 3);
+DEFINE_NAMES(fault_names, "faults (--inject)", "fault", FAULT_CHOICES, 3);
+
+static const struct name_table *const all_tables[] = {
+	&mechanism_names, &scenario_names, &policy_names, &flush_prim_names, &fault_names,
+};
+
+const char *name_table_find(const struct name_table *table, const char *name)
+{
+	for (unsigned i = 0; i < table->nr; i++) {
+		if (strcmp(table->name[i], name) == 0)
+			return table->name[i];
+	}
+	return NULL;
+}
+
+/* One width for all tables, so that the columns line up from top to bottom. */
+static int widest_name(void)
+{
+	size_t widest = 0;
+
+	for (unsigned t = 0; t < COUNT_OF(all_tables); t++) {
+		for (unsigned i = 0; i < all_tables[t]->nr; i++) {
+			size_t width = strlen(all_tables[t]->name[i]);
+			widest = width > widest ? width : widest;
+		}
+	}
+	return (int)widest;
+}
+
+void name_tables_print(FILE *out)
+{
+	int width = widest_name();
+
+	for (unsigned t = 0; t < COUNT_OF(all_tables); t++) {
+		const struct name_table *table = all_tables[t];
+
+		fprintf(out, "%s%s:\n", t ? "\n" : "", table->title);
+		for (unsigned i = 0; i < table->nr; i++)
+			fprintf(out, "  %-*s  %s\n", width, table->name[i], table->summary[i]);
+	}
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/* The lists of names that a user may choose from, in one form for all of them. */
+#ifndef VMM_NAMES_H
+#define VMM_NAMES_H
+
+#include <stdio.h>
+
+struct name_table {
+	const char *title; /* in the plural, as a heading */
+	const char *one;   /* in the singular, for messages */
+	unsigned nr;
+	const char *const *name;
+	const char *const *summary;
+};
+
+extern const struct name_table mechanism_names;
+extern const struct name_table scenario_names;
+extern const struct name_table policy_names;
+extern const struct name_table flush_prim_names; /* with "auto" */
+extern const struct name_table fault_names;	 /* with "none" */
+
+/* The table's own copy of a name, or NULL if it is not in it. */
+const char *name_table_find(const struct name_table *table, const char *name);
+
+/* Prints every table, names and summaries in columns. */
+void name_tables_print(FILE *out);
+
+#endif

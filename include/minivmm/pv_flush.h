@@ -49,12 +49,13 @@
 #include <stdint.h>
 
 /*
- * Called before every access to a shared word. Nothing in the product; the model
- * checker in tests/ defines it to hand control to another thread, and so runs
- * this very code through every interleaving.
+ * Stands before every access to a shared byte and says which kind comes next, a
+ * plain LOAD or a LOCKED operation. Nothing in the product; the model checker in
+ * tests/ defines it to hand control to another thread, and so runs this very code
+ * through every interleaving.
  */
 #ifndef PV_STEP
-#define PV_STEP() ((void)0)
+#define PV_STEP(access, byte) ((void)0)
 #endif
 
 /* ---- the guest's side ---------------------------------------------------- */
@@ -74,12 +75,12 @@ enum pv_defer {
  */
 static inline enum pv_defer pv_try_defer(uint8_t *preempted)
 {
-	PV_STEP();
+	PV_STEP(LOAD, preempted);
 	uint8_t state = __atomic_load_n(preempted, __ATOMIC_RELAXED);
 	if (!(state & KVM_VCPU_PREEMPTED))
 		return PV_RUNNING;
 
-	PV_STEP();
+	PV_STEP(LOCKED, preempted);
 	bool ok = __atomic_compare_exchange_n(preempted, &state, state | KVM_VCPU_FLUSH_TLB, false,
 					      __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
 	return ok ? PV_DEFERRED : PV_RACED;
@@ -95,7 +96,7 @@ static inline enum pv_defer pv_try_defer(uint8_t *preempted)
  */
 static inline void pv_mark_preempted(uint8_t *preempted)
 {
-	PV_STEP();
+	PV_STEP(LOCKED, preempted);
 	__atomic_fetch_or(preempted, KVM_VCPU_PREEMPTED, __ATOMIC_SEQ_CST);
 }
 
@@ -108,7 +109,7 @@ static inline void pv_mark_preempted(uint8_t *preempted)
  */
 static inline uint8_t pv_take(uint8_t *preempted)
 {
-	PV_STEP();
+	PV_STEP(LOCKED, preempted);
 	return __atomic_exchange_n(preempted, 0, __ATOMIC_SEQ_CST);
 }
 

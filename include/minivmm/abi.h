@@ -51,13 +51,19 @@
 #define MV_DB_EXIT  0x00 /* store: end this VM; 0 is success, else a code of the guest's own */
 #define MV_DB_PUTS  0x08 /* store: up to eight characters of text, lowest byte first, 0 ends */
 #define MV_DB_PHASE 0x10 /* load: wait for the next phase, see struct mv_control */
-#define MV_DB_IDLE  0x18 /* store: halt until an interrupt arrives; the pCPU goes to another vCPU */
+#define MV_DB_IDLE  0x18 /* store: halt until an interrupt arrives; the pCPU goes to another vCPU \
+			  */
 #define MV_DB_YIELD 0x20 /* store: give the pCPU to vCPU n of this VM, or MV_YIELD_ANY */
 #define MV_DB_FLUSH 0x28 /* store: flush the vCPUs in the mask at this gpa; returns when done */
 #define MV_DB_NOP   0x30 /* load or store: nothing; loads 0 (measures the exit itself) */
 #define MV_DB_IPI   0x38 /* store: (vcpu << 8 | vector): deliver this interrupt to this vCPU */
 
 #define MV_YIELD_ANY 0xffffffff
+
+/* Codes for MV_DB_EXIT that the VMM understands; any other is a failure too. */
+#define MV_EXIT_OK	 0
+#define MV_EXIT_FAILED	 1
+#define MV_EXIT_BAD_ARGS 2 /* the user asked for something that the guest cannot do */
 
 /* What a load of MV_DB_PHASE returns when there is nothing left to run. */
 #define MV_PHASE_END 0xffffffff
@@ -121,10 +127,10 @@ struct mv_control {
  * the same for every mechanism and have histograms of their own.
  */
 struct mv_counters {
-	uint64_t ops;		     /* units of work done: the scenario says which */
-	uint64_t active_ns;	     /* sum over phases, from the phase's start until this vCPU left it */
-	uint64_t shootdowns;	     /* completed */
-	uint64_t targets;	     /* vCPUs to be flushed, summed over shootdowns */
+	uint64_t ops;	     /* units of work done: the scenario says which */
+	uint64_t active_ns;  /* sum over phases, from the phase's start until this vCPU left it */
+	uint64_t shootdowns; /* completed */
+	uint64_t targets;    /* vCPUs to be flushed, summed over shootdowns */
 	uint64_t targets_preempted;  /* of those, seen preempted when first looked at */
 	uint64_t ipis_sent;	     /* one for each target interrupted */
 	uint64_t flushes_deferred;   /* targets asked to flush when they run next */
@@ -141,25 +147,25 @@ struct mv_counters {
 
 struct mv_result {
 	struct mv_counters n;
-	struct mv_hist latency;	     /* of a shootdown */
-	struct mv_hist latency_net;  /* the same less the initiator's own steal time */
-	struct mv_hist pte_write;    /* the PTE stores */
-	struct mv_hist local_flush;  /* the initiator's own flush */
+	struct mv_hist latency;	    /* of a shootdown */
+	struct mv_hist latency_net; /* the same less the initiator's own steal time */
+	struct mv_hist pte_write;   /* the PTE stores */
+	struct mv_hist local_flush; /* the initiator's own flush */
 };
 
 /* The result block, at results_gpa. The VMM reads it once, after the guest has
  * stopped, and believes nothing in it without a check. */
 struct mv_results {
-	uint64_t magic;			/* OUT: MV_RESULT_MAGIC, once the rest is valid */
-	uint32_t nr_vcpus;		/* OUT */
-	uint32_t nr_mechanisms;		/* OUT */
-	char scenario[MV_NAME_BYTES];	/* OUT: what was run */
-	char ops_unit[MV_NAME_BYTES];	/* OUT: what mv_counters.ops counts, in the plural */
-	struct mv_result result[];	/* OUT: [vcpu * nr_mechanisms + mechanism] */
+	uint64_t magic;		      /* OUT: MV_RESULT_MAGIC, once the rest is valid */
+	uint32_t nr_vcpus;	      /* OUT */
+	uint32_t nr_mechanisms;	      /* OUT */
+	char scenario[MV_NAME_BYTES]; /* OUT: what was run */
+	char ops_unit[MV_NAME_BYTES]; /* OUT: what mv_counters.ops counts, in the plural */
+	struct mv_result result[];    /* OUT: [vcpu * nr_mechanisms + mechanism] */
 };
 
-#define MV_RESULTS_BYTES(nr_vcpus, nr_mechanisms)                                                  \
-	(sizeof(struct mv_results) +                                                               \
+#define MV_RESULTS_BYTES(nr_vcpus, nr_mechanisms) \
+	(sizeof(struct mv_results) +              \
 	 (uint64_t)(nr_vcpus) * (nr_mechanisms) * sizeof(struct mv_result))
 
 _Static_assert(sizeof(struct mv_control) == 16, "layout is part of the ABI");

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Faults that the host injects: the protocol with one step broken.
+ *
+ * Each pair below is steal_protocol with one mistake in it, one that the kernel
+ * has made or that a reader may wonder about. A fault may widen its own window, so
+ * that a run catches it every time and not once in a million shootdowns.
+ */
+#include "fault.h"
+
+#include <string.h>
+#include <time.h>
+
+#include "minivmm/pv_flush.h"
+#include "vcpu.h"
+
+#define WINDOW_NS 200000
+
+static uint8_t *byte_of(struct vcpu *v)
+{
+	return &v->steal.page->preempted;
+}
+
+static void flush_if(struct vcpu *v, uint8_t byte)
+{
+	if (!(byte & KVM_VCPU_FLUSH_TLB))
+		return;
+	v->flush->flush(v);
+	v->stats.flushes++;
+}
+
+static void mark(struct vcpu *v)
+{
+	pv_mark_preempted(byte_of(v));
+	v->stats.marks++;
+}
+
+static void take_and_flush(struct vcpu *v)
+{
+	flush_if(v, pv_take(byte_of(v)));
+}
+
+/* The request is taken and forgotten. */
+static void take_without_flush(struct vcpu *v)
+{
+	pv_take(byte_of(v));
+}
+
+/* A second mark, with a plain store: a request made since the first is erased. */
+static void mark_again_and_take(struct vcpu *v)
+{
+	__atomic_store_n(byte_of(v), KVM_VCPU_PREEMPTED, __ATOMIC_RELAXED);
+	take_and_flush(v);
+}
+
+/* Marked again although it is about to run: initiators do not interrupt it. */
+static void take_and_mark(struct vcpu *v)
+{
+	take_and_flush(v);
+	mark(v);
+}
+
+/* The flush comes first, and a request made between the two is cleared unseen. */
+static void flush_and_take_later(struct vcpu *v)
+{
+	flush_if(v, __atomic_load_n(byte_of(v), __ATOMIC_SEQ_CST));
+	nanosleep(&(struct timespec){ .tv_nsec = WINDOW_NS }, NULL);
+	pv_take(byte_of(v));
+}
+
+static const struct {
+	const char *name;
+	struct steal_protocol protocol;
+} faults[] = {
+	{ "skip-deferred-flush", { .leave = mark, .enter = take_without_flush } },
+	{ "lose-flush-bit", { .leave = mark, .enter = mark_again_and_take } },
+	{ "mark-while-running", { .leave = mark, .enter = take_and_mark } },
+	{ "clear-after-flush", { .leave = mark, .enter = flush_and_take_later } },
+};
+
+const struct steal_protocol *fault_steal_protocol(const char *fault)
+{
+	for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
+		if (strcmp(faults[i].name, fault) == 0)
+			return &faults[i].protocol;
+	}
+	return &steal_protocol;
+}

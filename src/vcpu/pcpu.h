@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pCPUs: host CPUs that vCPUs take turns on.
+ *
+ * minivmm is the scheduler of its vCPUs. Each pCPU is a slot pinned to one host
+ * CPU; every vCPU has a thread, and the thread lets its guest execute only while
+ * it holds a slot. A timer ends the slice by forcing an exit. What the policy
+ * (sched_policy.h) decides is carried out here: under one lock, because a decision looks
+ * at all vCPUs, and then by waking the thread that was chosen.
+ *
+ * The order of calls in a vCPU's thread: attach once; then acquire, any number of
+ * preempt, and release, again and again. A vCPU is named by its index among the
+ * vCPUs of all VMs.
+ */
+#ifndef VCPU_PCPU_H
+#define VCPU_PCPU_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <time.h>
+
+#include "error.h"
+#include "sched_policy.h"
+
+/* How vCPUs share the pCPUs; times in nanoseconds. */
+struct pcpu_config {
+	const int *host_cpu; /* of each pCPU */
+	unsigned nr_pcpus;
+	unsigned nr_vms;
+	unsigned nr_vcpus; /* of each VM */
+	uint64_t slice_ns;
+	unsigned slice_jitter_pct;
+	const struct sched_policy *policy;
+	uint64_t seed;
+};
+
+struct pcpu {
+	int host_cpu;
+	int current;	       /* index of the vCPU that holds it, or -1 */
+	uint64_t slice_end_ns; /* CLOCK_MONOTONIC */
+	bool timed;	       /* the timer of `current` will end the slice */
+};
+
+/* What the scheduler keeps for the thread of one vCPU. */
+struct pcpu_waiter {
+	uint32_t granted; /* futex: 1 while it holds a pCPU, or has to stop */
+	pid_t tid;
+	timer_t slice_timer;
+	bool has_timer;
+	unsigned affine_to; /* pCPU that the thread is pinned to */
+	uint64_t ready_ns;  /* when it began to wait */
+};
+
+struct pcpus {
+	struct pcpu_config config;
+	pthread_mutex_t lock; /* guards all below, but for the futex words */
+	struct pcpu *pcpu;
+	struct sched_entity *entity; /* [vm * nr_vcpus + vcpu] */
+	struct pcpu_waiter *waiter;  /* likewise */
+	unsigned nr_entities;
+	uint64_t ticket;
+	uint64_t random;
+	bool stopping;
+};
+
+/* 0, or -1 with an error (out of memory). */
+int pcpus_init(struct pcpus *p, const struct pcpu_config *config, struct error *err);
+/* After all threads have ended. */
+void pcpus_finish(struct pcpus *p);
+
+/* Makes the calling thread that of vCPU i. 0, or -1 with an error. */
+int pcpus_attach(struct pcpus *p, unsigned i, struct error *err);
+
+/*
+ * Waits for a pCPU. Returns false if the run is over instead. *ret_waited_ns is how
+ * long the vCPU could have run and did not.
+ */
+bool pcpus_acquire(struct pcpus *p, unsigned i, uint64_t *ret_waited_ns);
+
+/* Gives the pCPU back; the vCPU wants none until it calls pcpus_acquire() again. */
+void pcpus_release(struct pcpus *p, unsigned i);
+
+/*
+ * Gives the pCPU to others and waits for the next turn; false if the run is over.
+ * pcpus_preempt() does so only if the slice has ended and somebody waits, and
+ * reports *ret_waited_ns as 0 otherwise; pcpus_yield() in any case.
+ */
+bool pcpus_preempt(struct pcpus *p, unsigned i, uint64_t *ret_waited_ns);
+bool pcpus_yield(struct pcpus *p, unsigned i, uint64_t *ret_waited_ns);
+
+/* Whether vCPU i holds a pCPU that another vCPU waits for, beyond its slice. */
+bool pcpus_slice_is_over(struct pcpus *p, unsigned i);
+
+/* Ends all waiting, now and for ever. Kick the vCPUs that run afterwards. */
+void pcpus_stop(struct pcpus *p);
+bool pcpus_are_stopping(const struct pcpus *p);
+
+/* CLOCK_MONOTONIC, in nanoseconds: the clock of all times here. */
+uint64_t monotonic_ns(void);
+
+#endif

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+/* The life of a vCPU's thread: wait for a pCPU, execute, handle exits, give way. */
+#include "run_loop.h"
+
+/* A vCPU's thread, as the steps below see it. Each returns false at the end. */
+struct loop {
+	struct vcpu *v;
+	struct pcpus *pcpus;
+	unsigned i;
+	const struct vcpu_handler *handler;
+};
+
+static void enter_slice(struct loop *l, uint64_t waited_ns)
+{
+	steal_enter(l->v, waited_ns);
+	l->v->entered_ns = monotonic_ns();
+	l->v->stats.slices++;
+}
+
+static void leave_slice(struct loop *l)
+{
+	l->v->stats.run_ns += monotonic_ns() - l->v->entered_ns;
+}
+
+/* Waits for a pCPU after having wanted none. From here on until it runs, the vCPU
+ * is preempted: it could execute, and it stands at an instruction boundary. */
+static bool acquire(struct loop *l)
+{
+	uint64_t waited_ns;
+
+	steal_leave(l->v);
+	if (!pcpus_acquire(l->pcpus, l->i, &waited_ns))
+		return false;
+	enter_slice(l, waited_ns);
+	return true;
+}
+
+/* Without a pCPU until an interrupt arrives. */
+static bool halt(struct loop *l)
+{
+	struct vcpu_exit exit;
+	uint64_t since_ns = monotonic_ns();
+
+	leave_slice(l);
+	pcpus_release(l->pcpus, l->i);
+	l->v->stats.halts++;
+	for (;;) {
+		vcpu_wait_halted(l->v, &exit);
+		if (exit.kind != VCPU_EXIT_KICK)
+			break;
+		vcpu_drain_kick();
+		if (pcpus_are_stopping(l->pcpus))
+			return false;
+	}
+	l->v->stats.halted_ns += monotonic_ns() - since_ns;
+	return acquire(l);
+}
+
+static bool block(struct loop *l, const struct vcpu_exit *exit)
+{
+	leave_slice(l);
+	pcpus_release(l->pcpus, l->i);
+	l->handler->blocked(l->handler->context, l->v, exit);
+	vcpu_complete_io(l->v);
+	return acquire(l);
+}
+
+static bool yield(struct loop *l)
+{
+	uint64_t waited_ns;
+
+	vcpu_complete_io(l->v);
+	leave_slice(l);
+	steal_leave(l->v);
+	l->v->stats.yields++;
+	if (!pcpus_yield(l->pcpus, l->i, &waited_ns))
+		return false;
+	enter_slice(l, waited_ns);
+	return true;
+}
+
+/*
+ * Forced out of the guest. The mark comes first, since every moment before it is
+ * one in which an initiator sends an IPI and waits; if it turns out that the vCPU
+ * may go on, the mark is taken back like any other.
+ */
+static bool kicked(struct loop *l)
+{
+	uint64_t waited_ns;
+
+	steal_leave(l->v);
+	vcpu_drain_kick();
+	if (pcpus_slice_is_over(l->pcpus, l->i) && vcpu_is_halted(l->v)) {
+		steal_enter(l->v, 0); /* halted is not preempted (9ee83635d872) */
+		return halt(l);
+	}
+	leave_slice(l);
+	if (!pcpus_preempt(l->pcpus, l->i, &waited_ns))
+		return false;
+	l->v->stats.preemptions += waited_ns != 0;
+	enter_slice(l, waited_ns);
+	return true;
+}
+
+static bool handle(struct loop *l, const struct vcpu_exit *exit)
+{
+	if (exit->kind == VCPU_EXIT_KICK)
+		return kicked(l);
+
+	switch (l->handler->exit(l->handler->context, l->v, exit)) {
+	case VCPU_RESUME:
+		return true;
+	case VCPU_HALT:
+		vcpu_complete_io(l->v);
+		return halt(l);
+	case VCPU_YIELD:
+		return yield(l);
+	case VCPU_BLOCK:
+		return block(l, exit);
+	case VCPU_STOP:
+		break;
+	}
+	return false;
+}
+
+void vcpu_run_loop(struct vcpu *v, struct pcpus *pcpus, unsigned i,
+		   const struct vcpu_handler *handler)
+{
+	struct loop l = { .v = v, .pcpus = pcpus, .i = i, .handler = handler };
+	struct vcpu_exit exit;
+	bool alive = acquire(&l);
+
+	while (alive) {
+		vcpu_run(v, &exit);
+		alive = handle(&l, &exit);
+	}
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/* The host's half of a steal-time page: marks, deferred flushes, steal time. */
+#include "steal.h"
+
+#include <errno.h>
+#include <stddef.h>
+
+#include "minivmm/pv_flush.h"
+#include "vcpu.h"
+
+int steal_set_msr(struct steal *s, const struct guest_mem *mem, uint64_t value)
+{
+	struct kvm_steal_time *page = NULL;
+
+	if (value & KVM_STEAL_RESERVED_MASK)
+		return -EINVAL;
+	if (value & KVM_MSR_ENABLED) {
+		page = guest_mem_at(mem, value & KVM_STEAL_VALID_BITS, sizeof(*page),
+				    2u << KVM_STEAL_ALIGNMENT_BITS);
+		if (!page)
+			return -EINVAL;
+	}
+	s->msr = value;
+	s->page = page;
+	return 0;
+}
+
+static void leave(struct vcpu *v)
+{
+	pv_mark_preempted(&v->steal.page->preempted);
+	v->stats.marks++;
+}
+
+static void enter(struct vcpu *v)
+{
+	if (!(pv_take(&v->steal.page->preempted) & KVM_VCPU_FLUSH_TLB))
+		return;
+	v->flush->flush(v);
+	v->stats.flushes++;
+}
+
+const struct steal_protocol steal_protocol = { .leave = leave, .enter = enter };
+
+void steal_leave(struct vcpu *v)
+{
+	if (v->steal.page)
+		v->steal.protocol->leave(v);
+}
+
+void steal_enter(struct vcpu *v, uint64_t waited_ns)
+{
+	v->stats.steal_ns += waited_ns;
+	if (!v->steal.page)
+		return;
+	v->steal.protocol->enter(v);
+	if (waited_ns)
+		pv_add_steal(v->steal.page, waited_ns);
+}

@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: MIT */
+/* One virtual CPU: every KVM call made on its behalf. */
+#define _GNU_SOURCE
+#include "vcpu.h"
+
+#include <asm/kvm_para.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "kvm_ioctl.h"
+
+#define MAX_CPUID_ENTRIES 256
+
+#define CPUID_1_ECX_MWAIT   (1u << 3)
+#define CPUID_1_ECX_PCID    (1u << 17)
+#define CPUID_1_EBX_APIC_ID 24
+#define APIC_LVT0	    0x350
+#define APIC_LVT_EXTINT	    0x700
+#define KERNEL_SIGSET_BYTES 8 /* of the kernel's sigset_t, which KVM_SET_SIGNAL_MASK takes */
+
+/*
+ * What the guest learns about its CPU: whatever KVM supports, its APIC id, and
+ * KVM's paravirtual features cut down to the two that minivmm provides itself.
+ * PCID is hidden because a flush that is asked for names no address space, and
+ * MWAIT because a CPU that waits in it may be woken without its flush (40cd58dbf121).
+ */
+static void adjust_cpuid(struct kvm_cpuid_entry2 *e, unsigned apic_id)
+{
+	switch (e->function) {
+	case 1:
+		e->ebx = (e->ebx & 0x00ffffff) | apic_id << CPUID_1_EBX_APIC_ID;
+		e->ecx &= ~(CPUID_1_ECX_MWAIT | CPUID_1_ECX_PCID);
+		break;
+	case 0xb:
+	case 0x1f:
+		e->edx = apic_id;
+		break;
+	case KVM_CPUID_FEATURES:
+		e->eax = 1u << KVM_FEATURE_STEAL_TIME | 1u << KVM_FEATURE_PV_TLB_FLUSH;
+		e->edx = 0;
+		break;
+	}
+}
+
+static int set_cpuid(struct vcpu *v, int kvm_fd, struct error *err)
+{
+	struct {
+		struct kvm_cpuid2 head;
+		struct kvm_cpuid_entry2 entries[MAX_CPUID_ENTRIES];
+	} cpuid = { .head.nent = MAX_CPUID_ENTRIES };
+
+	if (kvm_ioctl(err, kvm_fd, KVM_GET_SUPPORTED_CPUID, &cpuid) < 0)
+		return -1;
+	for (unsigned i = 0; i < cpuid.head.nent; i++)
+		adjust_cpuid(&cpuid.head.entries[i], v->index);
+	return kvm_ioctl(err, v->fd, KVM_SET_CPUID2, &cpuid);
+}
+
+/* The kick signal is open inside KVM_RUN and nowhere else. */
+static int set_signal_mask(struct vcpu *v, struct error *err)
+{
+	_Alignas(struct kvm_signal_mask)
+		uint8_t buffer[sizeof(struct kvm_signal_mask) + KERNEL_SIGSET_BYTES];
+	struct kvm_signal_mask *mask = (struct kvm_signal_mask *)buffer;
+	sigset_t set;
+
+	sigfillset(&set);
+	sigdelset(&set, VCPU_KICK_SIGNAL);
+	mask->len = KERNEL_SIGSET_BYTES;
+	memcpy(mask->sigset, &set, KERNEL_SIGSET_BYTES);
+	return kvm_ioctl(err, v->fd, KVM_SET_SIGNAL_MASK, mask);
+}
+
+/*
+ * Opens LINT0 for an external interrupt controller, which nobody has: KVM then
+ * tells when a halted vCPU could take an interrupt, see vcpu_wait_halted().
+ */
+static int open_lint0(struct vcpu *v, struct error *err)
+{
+	struct kvm_lapic_state lapic;
+
+	if (kvm_ioctl(err, v->fd, KVM_GET_LAPIC, &lapic) < 0)
+		return -1;
+	memcpy(&lapic.regs[APIC_LVT0], &(uint32_t){ APIC_LVT_EXTINT }, sizeof(uint32_t));
+	return kvm_ioctl(err, v->fd, KVM_SET_LAPIC, &lapic);
+}
+
+/* Guest and host read the same TSC, so that their times can be compared. */
+static int share_tsc(struct vcpu *v, struct error *err)
+{
+	struct kvm_device_attr attr = {
+		.group = KVM_VCPU_TSC_CTRL,
+		.attr = KVM_VCPU_TSC_OFFSET,
+		.addr = (uintptr_t) & (uint64_t){ 0 },
+	};
+
+	return kvm_ioctl(err, v->fd, KVM_SET_DEVICE_ATTR, &attr);
+}
+
+static int set_runnable(struct vcpu *v, struct error *err)
+{
+	struct kvm_mp_state state = { .mp_state = KVM_MP_STATE_RUNNABLE };
+
+	return kvm_ioctl(err, v->fd, KVM_SET_MP_STATE, &state);
+}
+
+static int map_run(struct vcpu *v, int kvm_fd, struct error *err)
+{
+	int bytes = kvm_ioctl(err, kvm_fd, KVM_GET_VCPU_MMAP_SIZE, 0);
+
+	if (bytes < 0)
+		return -1;
+	v->run = mmap(NULL, (size_t)bytes, PROT_READ | PROT_WRITE, MAP_SHARED, v->fd, 0);
+	if (v->run == MAP_FAILED) {
+		v->run = NULL;
+		return error_set_errno(err, EXIT_HOST, errno, "cannot map vCPU %u of VM %u",
+				       v->index, v->vm);
+	}
+	v->run_bytes = (size_t)bytes;
+	return 0;
+}
+
+int vcpu_init(struct vcpu *v, int kvm_fd, int vm_fd, unsigned vm, unsigned index, struct error *err)
+{
+	*v = (struct vcpu){ .vm = vm, .index = index, .steal.protocol = &steal_protocol };
+	v->fd = kvm_ioctl(err, vm_fd, KVM_CREATE_VCPU, index);
+	if (v->fd < 0)
+		return -1;
+	if (map_run(v, kvm_fd, err) || set_cpuid(v, kvm_fd, err) || set_signal_mask(v, err) ||
+	    open_lint0(v, err) || share_tsc(v, err) || set_runnable(v, err)) {
+		vcpu_finish(v);
+		return -1;
+	}
+	return 0;
+}
+
+void vcpu_finish(struct vcpu *v)
+{
+	if (v->run)
+		munmap(v->run, v->run_bytes);
+	if (v->fd >= 0)
+		close(v->fd);
+	v->run = NULL;
+	v->fd = -1;
+}
+
+static void decode_error(struct vcpu_exit *e, const struct kvm_run *run)
+{
+	e->kind = VCPU_EXIT_ERROR;
+	switch (run->exit_reason) {
+	case KVM_EXIT_INTERNAL_ERROR:
+		snprintf(e->text, sizeof(e->text),
+			 "KVM cannot emulate an instruction (suberror %u)", run->internal.suberror);
+		break;
+	case KVM_EXIT_FAIL_ENTRY:
+		snprintf(e->text, sizeof(e->text),
+			 "the CPU refused to enter the guest (reason 0x%llx)",
+			 run->fail_entry.hardware_entry_failure_reason);
+		break;
+	default:
+		snprintf(e->text, sizeof(e->text), "an exit that minivmm does not know (reason %u)",
+			 run->exit_reason);
+	}
+}
+
+static void decode_exit(struct vcpu_exit *e, struct kvm_run *run)
+{
+	switch (run->exit_reason) {
+	case KVM_EXIT_MMIO:
+		*e = (struct vcpu_exit){
+			.kind = VCPU_EXIT_MMIO,
+			.is_write = run->mmio.is_write,
+			.gpa = run->mmio.phys_addr,
+			.size = run->mmio.len,
+			.count = 1,
+			.data = run->mmio.data,
+		};
+		break;
+	case KVM_EXIT_IO:
+		*e = (struct vcpu_exit){
+			.kind = VCPU_EXIT_IO,
+			.is_write = run->io.direction == KVM_EXIT_IO_OUT,
+			.port = run->io.port,
+			.size = run->io.size,
+			.count = run->io.count,
+			.data = (uint8_t *)run + run->io.data_offset,
+		};
+		break;
+	case KVM_EXIT_X86_WRMSR:
+		run->msr.error = 0;
+		*e = (struct vcpu_exit){
+			.kind = VCPU_EXIT_MSR_WRITE,
+			.msr = run->msr.index,
+			.value = run->msr.data,
+		};
+		break;
+	case KVM_EXIT_IRQ_WINDOW_OPEN:
+		e->kind = VCPU_EXIT_WAKEUP;
+		break;
+	case KVM_EXIT_SHUTDOWN:
+		e->kind = VCPU_EXIT_SHUTDOWN;
+		break;
+	default:
+		decode_error(e, run);
+	}
+}
+
+void vcpu_run(struct vcpu *v, struct vcpu_exit *ret_exit)
+{
+	int result = ioctl(v->fd, KVM_RUN, 0);
+
+	v->stats.exits++;
+	if (result == 0) {
+		decode_exit(ret_exit, v->run);
+		return;
+	}
+	if (errno == EINTR || errno == EAGAIN) {
+		v->stats.exits_kick++;
+		ret_exit->kind = VCPU_EXIT_KICK;
+		return;
+	}
+	ret_exit->kind = VCPU_EXIT_ERROR;
+	snprintf(ret_exit->text, sizeof(ret_exit->text), "KVM_RUN failed: %s", strerror(errno));
+}
+
+void vcpu_drain_kick(void)
+{
+	sigset_t kick;
+
+	sigemptyset(&kick);
+	sigaddset(&kick, VCPU_KICK_SIGNAL);
+	sigtimedwait(&kick, NULL, &(struct timespec){ 0 });
+}
+
+void vcpu_complete_io(struct vcpu *v)
+{
+	v->run->immediate_exit = 1;
+	ioctl(v->fd, KVM_RUN, 0);
+	v->run->immediate_exit = 0;
+}
+
+/*
+ * KVM tells that an external interrupt could be injected (KVM_EXIT_IRQ_WINDOW_OPEN)
+ * once the vCPU has been woken, before it executes anything: so the interrupt that
+ * woke it is still pending when the vCPU is given a pCPU.
+ */
+void vcpu_wait_halted(struct vcpu *v, struct vcpu_exit *ret_exit)
+{
+	struct kvm_mp_state state = { .mp_state = KVM_MP_STATE_HALTED };
+
+	ioctl(v->fd, KVM_SET_MP_STATE, &state);
+	v->run->request_interrupt_window = 1;
+	vcpu_run(v, ret_exit);
+	v->run->request_interrupt_window = 0;
+}
+
+bool vcpu_is_halted(struct vcpu *v)
+{
+	struct kvm_mp_state state;
+
+	return ioctl(v->fd, KVM_GET_MP_STATE, &state) == 0 && state.mp_state == KVM_MP_STATE_HALTED;
+}
+
+void vcpu_kick(const struct vcpu *v)
+{
+	syscall(SYS_tgkill, getpid(), v->tid, VCPU_KICK_SIGNAL);
+}
+
+int vcpu_tsc_khz(const struct vcpu *v)
+{
+	return ioctl(v->fd, KVM_GET_TSC_KHZ, 0);
+}
+
+uint64_t vcpu_rip(struct vcpu *v)
+{
+	struct kvm_regs regs;
+
+	return ioctl(v->fd, KVM_GET_REGS, &regs) == 0 ? regs.rip : 0;
+}

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+/* One virtual CPU: every KVM call made on its behalf. */
+#ifndef VCPU_VCPU_H
+#define VCPU_VCPU_H
+
+#include <linux/kvm.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "error.h"
+#include "flush.h"
+#include "guest_mem.h"
+#include "steal.h"
+#include "vcpu_stats.h"
+
+/* Sent to a vCPU's thread to force an exit. Blocked in every thread and let in
+ * only by KVM_RUN, so that it is either seen there or still pending: a kick is
+ * never lost. A standard signal, so that several kicks merge into one. */
+#define VCPU_KICK_SIGNAL SIGUSR1
+
+enum vcpu_exit_kind {
+	VCPU_EXIT_KICK,	     /* forced; at an instruction boundary, any access is completed */
+	VCPU_EXIT_WAKEUP,    /* a halted vCPU has an interrupt to take */
+	VCPU_EXIT_MMIO,	     /* not completed before the next vcpu_run() or vcpu_complete_io() */
+	VCPU_EXIT_IO,	     /* likewise */
+	VCPU_EXIT_MSR_WRITE, /* likewise */
+	VCPU_EXIT_SHUTDOWN,  /* triple fault */
+	VCPU_EXIT_ERROR,     /* KVM cannot go on: text says why */
+};
+
+/* An exit, decoded. Pointers lead into kvm_run and hold until the next run. */
+struct vcpu_exit {
+	enum vcpu_exit_kind kind;
+	bool is_write; /* MMIO, IO */
+	uint64_t gpa;  /* MMIO */
+	uint16_t port; /* IO */
+	uint32_t size; /* MMIO, IO: bytes, of each of the `count` items */
+	uint32_t count;
+	uint8_t *data;	/* MMIO, IO: to be read or filled in */
+	uint32_t msr;	/* MSR_WRITE */
+	uint64_t value; /* MSR_WRITE */
+	char text[128]; /* ERROR */
+};
+
+struct vcpu {
+	unsigned index; /* within its VM; its APIC id */
+	unsigned vm;
+	int fd;
+	struct kvm_run *run;
+	size_t run_bytes;
+	pid_t tid; /* of its thread, set before it first waits for a pCPU */
+
+	const struct flush_primitive *flush;
+	uint8_t *flush_byte; /* for FLUSH_VIA_steal_msr: the byte that the kernel looks at */
+	struct steal steal;
+	struct vcpu_stats stats;
+	uint64_t entered_ns; /* when it was given its present pCPU */
+};
+
+/* Creates a vCPU in the VM that vm_fd stands for. 0, or -1 with an error. */
+int vcpu_init(struct vcpu *v, int kvm_fd, int vm_fd, unsigned vm, unsigned index,
+	      struct error *err);
+void vcpu_finish(struct vcpu *v);
+
+/* Lets the guest execute until it exits. Called by the vCPU's own thread alone. */
+void vcpu_run(struct vcpu *v, struct vcpu_exit *ret_exit);
+
+/*
+ * Completes the access of the last exit without executing an instruction, so that
+ * the vCPU stands at an instruction boundary. Harmless if nothing is open.
+ */
+void vcpu_complete_io(struct vcpu *v);
+
+/*
+ * Blocks until a halted vCPU has an interrupt to take (VCPU_EXIT_WAKEUP) or is
+ * kicked, without executing an instruction: the caller holds no pCPU.
+ */
+void vcpu_wait_halted(struct vcpu *v, struct vcpu_exit *ret_exit);
+
+/* Whether the guest executed HLT: KVM blocks inside KVM_RUN and says nothing. */
+bool vcpu_is_halted(struct vcpu *v);
+
+/*
+ * Takes back the kick that ended a run. Look at the reasons for a kick only
+ * afterwards: whoever kicks sets the reason first, so none is overlooked.
+ */
+void vcpu_drain_kick(void);
+
+/* Forces v, which may be in any thread's hands, out of the guest. */
+void vcpu_kick(const struct vcpu *v);
+
+/* The rate of its TSC; negative if KVM does not know. */
+int vcpu_tsc_khz(const struct vcpu *v);
+
+/* Where the guest was; 0 if KVM does not say. */
+uint64_t vcpu_rip(struct vcpu *v);
+
+#endif

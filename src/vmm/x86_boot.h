@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/* The state in which a vCPU starts: 64-bit mode, by page tables that the VMM builds. */
+#ifndef VMM_X86_BOOT_H
+#define VMM_X86_BOOT_H
+
+#include <linux/kvm.h>
+#include <stdint.h>
+
+/* Pages that the boot page tables take, from MV_PAGE_TABLES_GPA on. */
+#define BOOT_PAGE_TABLE_PAGES 6
+
+/*
+ * Writes page tables that map RAM [0, mem_bytes), the doorbell and the xAPIC page
+ * one to one, writable and accessible from ring 3. `ram` is where gpa 0 is mapped;
+ * mem_bytes is a multiple of 2 MiB, up to MV_MEM_MAX_BYTES.
+ */
+void boot_build_page_tables(uint8_t *ram, uint64_t mem_bytes);
+
+/*
+ * The registers of a vCPU at its first instruction, see abi.h. `sregs` holds what
+ * KVM_GET_SREGS said and keeps what is left out here: the local APIC's base, and
+ * the descriptor tables, which are empty until the guest loads its own.
+ */
+void boot_set_sregs(struct kvm_sregs *sregs);
+void boot_set_regs(struct kvm_regs *regs, uint64_t entry_gpa, unsigned vcpu, uint64_t stack_top);
+
+#endif

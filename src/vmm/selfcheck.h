@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "error.h"
 #include "flush.h"
 
 enum proof {
@@ -27,7 +28,19 @@ struct selfcheck {
 	enum proof proof[NR_FLUSH_PRIMS];
 	uint64_t resume_ns[NR_FLUSH_PRIMS]; /* median cost of primitive and entry; 0 if not tried */
 	uint64_t plain_resume_ns;	    /* the same with no primitive */
-	bool exit_alone_flushes;	    /* the control: staleness did not outlive a plain exit */
+	bool exit_alone_flushes; /* the control: staleness did not outlive a plain exit */
 };
+
+/*
+ * Runs the self-check in a VM of its own: a few milliseconds. 0, or -1 with an
+ * error if KVM lacks what any run needs.
+ */
+int selfcheck_run(int kvm_fd, struct selfcheck *ret_check, struct error *err);
+
+/* The cheapest primitive that was proven, or -1 if none was. */
+int selfcheck_best(const struct selfcheck *check);
+
+/* Whether a run may use this primitive: it was proven, or an exit alone flushes here. */
+bool selfcheck_allows(const struct selfcheck *check, enum flush_prim prim);
 
 #endif

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: MIT */
+/* The self-check: proves on this very host which primitives flush a guest's TLB. */
+#include "selfcheck.h"
+
+#include <linux/kvm.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kvm_ioctl.h"
+#include "minivmm/abi.h"
+#include "pcpu.h"
+#include "vm.h"
+#include "x86_boot.h"
+
+#define MEM_BYTES MV_MEM_MIN_BYTES
+#define ROUNDS	  15 /* odd, for a median */
+
+/* Guest-physical addresses of the check's own things, one page each. */
+#define CODE_GPA     MV_IMAGE_GPA
+#define TABLE_GPA    (CODE_GPA + 0x1000) /* the leaf table that is written */
+#define PAGE_A_GPA   (CODE_GPA + 0x2000)
+#define PAGE_B_GPA   (CODE_GPA + 0x3000)
+#define READINGS_GPA (CODE_GPA + 0x4000)
+#define FLUSH_GPA    (CODE_GPA + 0x5000)
+/* A virtual address that the boot page tables leave free: the last 2 MiB of 1 GiB. */
+#define WINDOW_GVA 0x3fe00000ull
+
+#define PTE_FLAGS 0x7 /* present, writable, ring 3 */
+#define DPL_USER  3
+#define VALUE_A	  0xaaaa
+#define VALUE_B	  0xbbbb
+
+extern const uint8_t selfcheck_guest[], selfcheck_guest_end[];
+
+/* What the guest leaves at READINGS_GPA. */
+struct readings {
+	uint64_t before;      /* the page was remapped */
+	uint64_t after_remap; /* equal to `before` if the TLB is stale */
+	uint64_t after_exit;  /* and still, if the exit and what was done in it flush nothing */
+};
+
+/* ---- the guest -------------------------------------------------------------- */
+
+static void *at(struct vm *vm, uint64_t gpa)
+{
+	return vm->mem.hva + gpa;
+}
+
+/* One more leaf table, below the directory that the boot page tables have. */
+static void build_window(struct vm *vm)
+{
+	uint64_t *directory = at(vm, MV_PAGE_TABLES_GPA + 2 * 4096);
+	uint64_t *leaf = at(vm, TABLE_GPA);
+
+	boot_build_page_tables(vm->mem.hva, MEM_BYTES);
+	directory[WINDOW_GVA >> 21] = TABLE_GPA | PTE_FLAGS;
+	leaf[0] = PAGE_A_GPA | PTE_FLAGS;
+	*(uint64_t *)at(vm, PAGE_A_GPA) = VALUE_A;
+	*(uint64_t *)at(vm, PAGE_B_GPA) = VALUE_B;
+	memcpy(at(vm, CODE_GPA), selfcheck_guest, (size_t)(selfcheck_guest_end - selfcheck_guest));
+}
+
+static int start_in_ring3(struct vm *vm, struct error *err)
+{
+	struct kvm_regs regs = {
+		.rip = CODE_GPA,
+		.rflags = 2,
+		.rdi = WINDOW_GVA,
+		.rsi = TABLE_GPA,
+		.r8 = PAGE_A_GPA | PTE_FLAGS,
+		.r9 = PAGE_B_GPA | PTE_FLAGS,
+		.r10 = MV_DOORBELL_GPA + MV_DB_NOP,
+		.rdx = READINGS_GPA,
+	};
+	struct kvm_sregs sregs;
+
+	if (kvm_ioctl(err, vm->vcpu[0].fd, KVM_GET_SREGS, &sregs) < 0)
+		return -1;
+	boot_set_sregs(&sregs);
+	sregs.cs.dpl = sregs.ss.dpl = DPL_USER;
+	sregs.cs.selector = 0x33;
+	sregs.ss.selector = 0x2b;
+	if (kvm_ioctl(err, vm->vcpu[0].fd, KVM_SET_SREGS, &sregs) < 0)
+		return -1;
+	return kvm_ioctl(err, vm->vcpu[0].fd, KVM_SET_REGS, &regs);
+}
+
+/* ---- one trial --------------------------------------------------------------- */
+
+/* Runs to the next doorbell; false if the guest did anything else. */
+static bool run_to_doorbell(struct vcpu *v)
+{
+	struct vcpu_exit exit;
+
+	vcpu_run(v, &exit);
+	return exit.kind == VCPU_EXIT_MMIO && exit.gpa == MV_DOORBELL_GPA + MV_DB_NOP;
+}
+
+static int compare_u64(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+/*
+ * Produces a stale translation ROUNDS times, applies `flush` (NULL: nothing) and
+ * looks whether it is gone. The first round warms up and does not count.
+ */
+static enum proof try_flush(struct vm *vm, void (*flush)(struct vcpu *), uint64_t *ret_resume_ns)
+{
+	struct vcpu *v = &vm->vcpu[0];
+	const volatile struct readings *r = at(vm, READINGS_GPA);
+	uint64_t resume_ns[ROUNDS];
+	unsigned was_stale = 0, stayed_stale = 0;
+
+	for (unsigned i = 0; i < ROUNDS + 1; i++) {
+		if (!run_to_doorbell(v))
+			return PROOF_NONE;
+		vcpu_complete_io(v);
+		uint64_t start_ns = monotonic_ns();
+		if (flush)
+			flush(v);
+		if (!run_to_doorbell(v))
+			return PROOF_NONE;
+		if (i == 0)
+			continue;
+		resume_ns[i - 1] = monotonic_ns() - start_ns;
+		was_stale += r->after_remap == r->before;
+		stayed_stale += r->after_remap == r->before && r->after_exit == r->before;
+	}
+	qsort(resume_ns, ROUNDS, sizeof(resume_ns[0]), compare_u64);
+	*ret_resume_ns = resume_ns[ROUNDS / 2];
+	if (stayed_stale)
+		return PROOF_FAILS;
+	return was_stale == ROUNDS ? PROOF_FLUSHES : PROOF_NO_STALE;
+}
+
+/* The control: a plain exit. If it flushes as well, nothing else can be proven. */
+static void try_control(struct vm *vm, struct selfcheck *check)
+{
+	check->exit_alone_flushes = try_flush(vm, NULL, &check->plain_resume_ns) != PROOF_FAILS;
+}
+
+static void try_primitive(struct vm *vm, enum flush_prim prim, struct selfcheck *check)
+{
+	const struct flush_primitive *p = &flush_primitives[prim];
+	struct error why;
+
+	if (p->prepare(&vm->vcpu[0], &vm->mem, FLUSH_GPA, &why))
+		return;
+	check->proof[prim] = try_flush(vm, p->flush, &check->resume_ns[prim]);
+	if (check->proof[prim] == PROOF_FLUSHES && check->exit_alone_flushes)
+		check->proof[prim] = PROOF_NO_STALE;
+}
+
+int selfcheck_run(int kvm_fd, struct selfcheck *ret_check, struct error *err)
+{
+	struct vm vm;
+
+	*ret_check = (struct selfcheck){ 0 };
+	if (vm_init(&vm, kvm_fd, 0, 1, MEM_BYTES, err))
+		return -1;
+	build_window(&vm);
+	int result = start_in_ring3(&vm, err);
+	if (result == 0) {
+		try_control(&vm, ret_check);
+		for (unsigned i = 0; i < NR_FLUSH_PRIMS; i++)
+			try_primitive(&vm, i, ret_check);
+	}
+	vm_finish(&vm);
+	return result;
+}
+
+bool selfcheck_allows(const struct selfcheck *check, enum flush_prim prim)
+{
+	return check->proof[prim] == PROOF_FLUSHES || check->proof[prim] == PROOF_NO_STALE;
+}
+
+int selfcheck_best(const struct selfcheck *check)
+{
+	int best = -1;
+
+	for (int i = 0; i < NR_FLUSH_PRIMS; i++) {
+		if (selfcheck_allows(check, (enum flush_prim)i) &&
+		    (best < 0 || check->resume_ns[i] < check->resume_ns[best]))
+			best = i;
+	}
+	return best;
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+/* The machine: all VMs of a run, the pCPUs that they share, and a thread per vCPU. */
+#ifndef VMM_MACHINE_H
+#define VMM_MACHINE_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "elf_image.h"
+#include "error.h"
+#include "flush.h"
+#include "options.h"
+#include "pcpu.h"
+#include "phase_gate.h"
+#include "run_loop.h"
+#include "vm.h"
+
+/* What the VMs are loaded with. */
+struct guest_image {
+	const struct elf_file *file;
+	struct elf_image elf;
+};
+
+/* One vCPU's thread. */
+struct vcpu_thread {
+	struct machine *machine;
+	struct vm *vm;
+	struct vcpu *vcpu;
+	unsigned i; /* among all vCPUs */
+	pthread_t thread;
+	uint64_t stopped_rip; /* where the guest was when the thread ended */
+};
+
+struct machine {
+	const struct options *options;
+	int kvm_fd;
+	unsigned nr_vms;
+	struct vm *vm;
+	unsigned nr_vcpus; /* of all VMs */
+	struct vcpu_thread *thread;
+	unsigned nr_started;
+	struct pcpus pcpus;
+	struct phase_gate gate;
+	int event_fd; /* written when a vCPU waits for a phase, exits or fails */
+
+	pthread_mutex_t fail_lock;
+	bool failed; /* atomic */
+	char failure[512];
+
+	uint64_t first_run_ns; /* CLOCK_MONOTONIC of the first entry into a guest; atomic */
+};
+
+/*
+ * Builds the machine that the options describe and loads the image into each VM.
+ * Nothing runs yet. 0, or -1 with an error; machine_finish() is safe either way.
+ */
+int machine_init(struct machine *m, int kvm_fd, const struct options *options,
+		 const struct guest_image *image, enum flush_prim flush_via, struct error *err);
+void machine_finish(struct machine *m);
+
+/* Starts a thread for each vCPU. 0, or -1 with an error. */
+int machine_start(struct machine *m, struct error *err);
+
+/* Stops all vCPUs and waits for their threads. Harmless if none was started. */
+void machine_stop(struct machine *m);
+
+/* Ends the run as failed; of several failures the first is kept. One line. */
+void machine_fail(struct machine *m, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+bool machine_has_failed(const struct machine *m);
+
+/* Whether every guest has rung MV_DB_EXIT. */
+bool machine_has_exited(const struct machine *m);
+
+/* Where each vCPU was when the machine stopped: one line for a person. */
+void machine_describe_vcpus(const struct machine *m, char *text, size_t bytes);
+
+#endif

@@ -49,6 +49,21 @@ const char *name_table_find(const struct name_table *table, const char *name)
 	return NULL;
 }
 
+unsigned mechanism_host_needs(const char *name)
+{
+	static const unsigned needs[] = {
+#define X(id, mechanism_name, host, summary) host,
+		MV_MECHANISMS(X)
+#undef X
+	};
+
+	for (unsigned i = 0; i < mechanism_names.nr; i++) {
+		if (strcmp(mechanism_names.name[i], name) == 0)
+			return needs[i];
+	}
+	return 0;
+}
+
 /* One width for all tables, so that the columns line up from top to bottom. */
 static int widest_name(void)
 {

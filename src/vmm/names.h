@@ -22,6 +22,9 @@ extern const struct name_table fault_names;	 /* with "none" */
 /* The table's own copy of a name, or NULL if it is not in it. */
 const char *name_table_find(const struct name_table *table, const char *name);
 
+/* What the host does for a mechanism, as a set of MV_HOST_*; 0 for an unknown one. */
+unsigned mechanism_host_needs(const char *name);
+
 /* Prints every table, names and summaries in columns. */
 void name_tables_print(FILE *out);
 

@@ -40,6 +40,7 @@ struct run_result {
 	enum verdict verdict;
 	int signal;	  /* that interrupted the run, or 0 */
 	char reason[512]; /* for anything but a pass: one line */
+	bool usage;	  /* the guest refused its arguments */
 
 	bool measured; /* the guest left a valid result block; without it the rest is empty */
 	char scenario[MV_NAME_BYTES];
@@ -49,11 +50,11 @@ struct run_result {
 	unsigned nr_vcpus; /* of all VMs */
 	struct vcpu_result *vcpu;
 
-	unsigned phases;		/* that ran to their end */
-	uint64_t startup_ns;		/* from exec to the first guest instruction */
-	uint64_t elapsed_ns;		/* from the first guest instruction to the end */
-	struct selfcheck selfcheck;	/* which primitives were proven to flush on this host */
-	const char *flush_via;		/* the primitive that was used */
+	unsigned phases;	    /* that ran to their end */
+	uint64_t startup_ns;	    /* from exec to the first guest instruction */
+	uint64_t elapsed_ns;	    /* from the first guest instruction to the end */
+	struct selfcheck selfcheck; /* which primitives were proven to flush on this host */
+	const char *flush_via;	    /* the primitive that was used */
 };
 
 #endif

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/* minivmm: paravirtual TLB shootdown in a minimal VMM. See docs/architecture.md. */
+#define _GNU_SOURCE
+#include <sched.h>
+#include <stdio.h>
+#include <sys/random.h>
+
+#include "options.h"
+#include "run.h"
+#include "version.h"
+
+/* The host CPUs that this process may use. */
+static void read_allowed_cpus(struct cpu_list *ret_cpus)
+{
+	cpu_set_t set;
+
+	*ret_cpus = (struct cpu_list){ 0 };
+	if (sched_getaffinity(0, sizeof(set), &set))
+		return;
+	for (int cpu = 0; cpu < CPU_SETSIZE && ret_cpus->nr < MAX_PCPUS; cpu++) {
+		if (CPU_ISSET(cpu, &set))
+			ret_cpus->cpu[ret_cpus->nr++] = cpu;
+	}
+}
+
+static void draw_seed(struct options *options)
+{
+	if (!options->seed_given && getrandom(&options->seed, sizeof(options->seed), 0) > 0)
+		options->seed &= SEED_MASK;
+}
+
+int main(int argc, char *argv[])
+{
+	struct cpu_list allowed;
+	struct options options;
+	struct error err;
+
+	read_allowed_cpus(&allowed);
+	if (options_parse(argc, argv, &allowed, &options, &err)) {
+		fprintf(stderr, "minivmm: %s\n", err.text);
+		return err.status;
+	}
+	switch (options.command) {
+	case COMMAND_HELP:
+		options_print_help(stdout);
+		return EXIT_PASS;
+	case COMMAND_LIST:
+		options_print_list(stdout);
+		return EXIT_PASS;
+	case COMMAND_VERSION:
+		puts("minivmm " MINIVMM_VERSION);
+		return EXIT_PASS;
+	case COMMAND_RUN:
+		break;
+	}
+	draw_seed(&options);
+	return run_guest(&options);
+}

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: MIT */
+/* `minivmm GUEST.ELF`: one run from the command line to the report. */
+#define _GNU_SOURCE
+#include "run.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "collect.h"
+#include "conductor.h"
+#include "host_check.h"
+#include "host_info.h"
+#include "json_output.h"
+#include "machine.h"
+#include "minivmm/catalog.h"
+#include "names.h"
+#include "progress.h"
+#include "report.h"
+#include "selfcheck.h"
+
+/* All that a run owns; each part is empty until its step has been taken. */
+struct run {
+	const struct options *options;
+	uint64_t start_ns;
+	struct json_output json;
+	struct elf_file file;
+	struct guest_image image;
+	struct host_info host;
+	int kvm_fd;
+	enum flush_prim flush_via;
+	struct machine machine;
+	struct run_result result;
+};
+
+/* Signals are blocked in every thread: the conductor reads those that end a run, and
+ * KVM_RUN alone lets kicks in. A closed pipe is an error of write(), not a signal. */
+static void block_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, VCPU_KICK_SIGNAL);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+static int load_guest(struct run *run, struct error *err)
+{
+	const struct options *o = run->options;
+	struct vm_layout layout;
+
+	if (elf_file_read(&run->file, o->guest_path, err) ||
+	    vm_layout_init(&layout, o->mem_bytes, o->nr_vcpus, o->nr_mechanisms, err))
+		return -1;
+	run->image.file = &run->file;
+	return elf_image_parse(&run->file, layout.reserved_gpa, &run->image.elf, err);
+}
+
+static bool needs_flush(const struct options *o)
+{
+	for (unsigned i = 0; i < o->nr_mechanisms; i++) {
+		if (mechanism_host_needs(o->mechanism[i]) & MV_HOST_MARKS)
+			return true;
+	}
+	return false;
+}
+
+static int choose_flush(struct run *run, struct error *err)
+{
+	const struct selfcheck *check = &run->result.selfcheck;
+	const char *wanted = run->options->flush_via;
+	int best = selfcheck_best(check);
+
+	for (unsigned i = 0; i < NR_FLUSH_PRIMS; i++) {
+		if (strcmp(flush_primitives[i].name, wanted) == 0)
+			best = selfcheck_allows(check, (enum flush_prim)i) ? (int)i : -1;
+	}
+	run->result.flush_via = best >= 0 ? flush_primitives[best].name : "none";
+	run->flush_via = best >= 0 ? (enum flush_prim)best : FLUSH_VIA_sregs;
+	if (best >= 0 || !needs_flush(run->options))
+		return 0;
+	return error_set(
+		err, EXIT_HOST,
+		"on this host a guest's TLB was still stale after --flush-via %s: deferred "
+		"flushes would be lost, so only --shootdown ipi can be run (see %s)",
+		wanted, "docs/caveats.md");
+}
+
+static int check_host(struct run *run, struct error *err)
+{
+	host_info_read(&run->host);
+	run->kvm_fd = host_open_kvm(err);
+	if (run->kvm_fd < 0 || selfcheck_run(run->kvm_fd, &run->result.selfcheck, err))
+		return -1;
+	return choose_flush(run, err);
+}
+
+static int run_machine(struct run *run, struct error *err)
+{
+	struct machine *m = &run->machine;
+
+	if (machine_init(m, run->kvm_fd, run->options, &run->image, run->flush_via, err))
+		return -1;
+	run->host.tsc_hz = vm_boot_info(&m->vm[0])->tsc_hz;
+	if (machine_start(m, err)) {
+		machine_stop(m);
+		return -1;
+	}
+	struct conduct_result conducted = conduct(m, progress_wanted(run->options));
+	progress_clear(run->options);
+	machine_stop(m);
+	run->result.startup_ns = m->first_run_ns - run->start_ns;
+	run->result.elapsed_ns = monotonic_ns() - m->first_run_ns;
+	if (collect_results(m, &run->result, err))
+		return -1;
+	judge(m, &conducted, &run->result);
+	return 0;
+}
+
+static int write_json(struct run *run, const struct report *report, struct error *err)
+{
+	if (!run->options->json_path)
+		return 0;
+
+	char *text = report_make_json(report);
+	if (!text)
+		return error_set(err, EXIT_HOST, "not enough memory for the JSON");
+	int result = json_output_commit(&run->json, text, strlen(text), err);
+	free(text);
+	return result;
+}
+
+static int report_result(struct run *run, struct error *err)
+{
+	struct report report = {
+		.options = run->options,
+		.host = &run->host,
+		.result = &run->result,
+	};
+
+	if (write_json(run, &report, err))
+		return -1;
+	return report_print_text(stdout, &report, err);
+}
+
+static int run_steps(struct run *run, struct error *err)
+{
+	const char *json_path = run->options->json_path;
+
+	if (json_path && json_output_open(&run->json, json_path, err))
+		return -1;
+	if (load_guest(run, err) || check_host(run, err) || run_machine(run, err))
+		return -1;
+	return report_result(run, err);
+}
+
+int run_guest(const struct options *options)
+{
+	struct run run = { .options = options, .start_ns = monotonic_ns(), .kvm_fd = -1 };
+	struct error err;
+
+	block_signals();
+	run.json.fd = run.json.dir_fd = -1;
+	int status = run_steps(&run, &err);
+	if (status) {
+		fprintf(stderr, "minivmm: %s\n", err.text);
+		status = err.status;
+	} else {
+		status = result_exit_status(&run.result);
+	}
+	machine_finish(&run.machine);
+	result_finish(&run.result);
+	elf_file_finish(&run.file);
+	json_output_discard(&run.json);
+	if (run.kvm_fd >= 0)
+		close(run.kvm_fd);
+	return status;
+}

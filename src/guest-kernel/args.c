@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+/* What the user asked the guest for: KEY=VALUE words. */
+#include "args.h"
+
+#include "console.h"
+#include "lib.h"
+#include "minivmm/abi.h"
+#include "minivmm/nearest.h"
+#include "scenario.h"
+
+static const struct number_key {
+	const char *name;
+	size_t offset; /* in struct params */
+	uint64_t min, max;
+} number_keys[] = {
+	{ "work_us", offsetof(struct params, work_us), 0, 1000000 },
+	{ "chunk_kb", offsetof(struct params, chunk_kb), 4, 1024 },
+};
+
+static const char *const keys[] = { "scenario", "work_us", "chunk_kb" };
+
+static const struct params defaults = {
+	.scenario = &scenario_storm,
+	.work_us = 100,
+	.chunk_kb = 256,
+};
+
+/* Ends the run: `what` is unknown, and perhaps one of `names` was meant. */
+static _Noreturn void refuse_name(const char *what, const char *name, const char *const names[],
+				  unsigned nr_names)
+{
+	const char *nearest = mv_nearest(name, names, nr_names);
+	struct line line = { 0 };
+
+	line_add(&line, "guest: unknown ");
+	line_add(&line, what);
+	line_add(&line, " \"");
+	line_add(&line, name);
+	line_add(&line, "\"");
+	if (nearest) {
+		line_add(&line, ": did you mean \"");
+		line_add(&line, nearest);
+		line_add(&line, "\"?");
+	}
+	line_exit(&line, MV_EXIT_BAD_ARGS);
+}
+
+static _Noreturn void refuse_value(const struct number_key *key, const char *value)
+{
+	struct line line = { 0 };
+
+	line_add(&line, "guest: ");
+	line_add(&line, key->name);
+	line_add(&line, "=");
+	line_add(&line, value);
+	line_add(&line, ": expected a whole number from ");
+	line_add_dec(&line, key->min);
+	line_add(&line, " to ");
+	line_add_dec(&line, key->max);
+	line_exit(&line, MV_EXIT_BAD_ARGS);
+}
+
+/* The number, or UINT64_MAX if it is none or has more than nine digits. */
+static uint64_t parse_number(const char *text)
+{
+	uint64_t value = 0;
+	unsigned digits = 0;
+
+	for (; *text; text++) {
+		if (*text < '0' || *text > '9' || ++digits > 9)
+			return UINT64_MAX;
+		value = value * 10 + (uint64_t)(*text - '0');
+	}
+	return digits ? value : UINT64_MAX;
+}
+
+static void set_number(struct params *params, const struct number_key *key, const char *text)
+{
+	uint64_t value = parse_number(text);
+
+	if (value < key->min || value > key->max)
+		refuse_value(key, text);
+	*(uint64_t *)((char *)params + key->offset) = value;
+}
+
+static void set_scenario(struct params *params, const char *name)
+{
+	static const char *const names[] = {
+#define X(id, scenario, summary) scenario,
+		MV_SCENARIOS(X)
+#undef X
+	};
+
+	params->scenario = scenario_find(name);
+	if (!params->scenario)
+		refuse_name("scenario", name, names, ARRAY_SIZE(names));
+}
+
+static void set_param(struct params *params, const char *key, const char *value)
+{
+	if (str_equal(key, "scenario")) {
+		set_scenario(params, value);
+		return;
+	}
+	for (unsigned i = 0; i < ARRAY_SIZE(number_keys); i++) {
+		if (str_equal(key, number_keys[i].name)) {
+			set_number(params, &number_keys[i], value);
+			return;
+		}
+	}
+	refuse_name("parameter", key, keys, ARRAY_SIZE(keys));
+}
+
+/* Ends the string at the next `mark`; returns what follows, "" if there is none. */
+static char *split(char *text, char mark)
+{
+	while (*text && *text != mark)
+		text++;
+	if (!*text)
+		return text;
+	*text = '\0';
+	return text + 1;
+}
+
+void args_parse(const char *args, struct params *ret_params)
+{
+	char text[MV_ARGS_BYTES];
+
+	*ret_params = defaults;
+	str_copy(text, args, sizeof(text));
+	for (char *word = text, *next; *word; word = next) {
+		next = split(word, ' ');
+		if (*word)
+			set_param(ret_params, word, split(word, '='));
+	}
+}

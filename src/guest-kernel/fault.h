@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/* The guest's half of the protocol, sound or with a fault that the user asked for. */
+#ifndef GUEST_FAULT_H
+#define GUEST_FAULT_H
+
+#include "minivmm/pv_flush.h"
+#include "traps.h"
+
+/* The steps that a fault can replace. Chosen once at start: none of them tests for it. */
+struct protocol {
+	const char *fault;
+	enum pv_defer (*try_defer)(uint8_t *preempted);
+	vector_entry *answer_ipi;
+};
+
+extern struct protocol protocol;
+
+/* Chooses the steps. The faults of the host, and "none", leave the guest sound. */
+void fault_select(const char *name);
+
+#endif

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Shootdown by interrupt: ask vCPUs to flush, and wait until they have.
+ *
+ * An acknowledgment is a number that only grows. An initiator takes the next ticket of
+ * a target and then interrupts it; the handler serves all tickets that it finds (see
+ * vector_shootdown), and the initiator waits until the target has served its own. So
+ * one interrupt may serve many initiators, and one that arrives late, when its ticket
+ * has long been served, is harmless.
+ */
+#include "ipi.h"
+
+#include "platform.h"
+#include "x86.h"
+
+/* Registers of the xAPIC, Intel SDM volume 3, table 11-1. */
+enum {
+	XAPIC_SPURIOUS = 0x0f0,
+	XAPIC_ICR_LOW = 0x300,
+	XAPIC_ICR_HIGH = 0x310,
+};
+
+#define XAPIC_ENABLED	   (1u << 8)
+#define ICR_ASSERT	   (1u << 14)
+#define ICR_ALL_BUT_SELF   (3u << 18)
+#define ICR_DEST_SHIFT	   24
+#define XAPIC_BROADCAST_ID 255u
+
+static void xapic_write(uint32_t reg, uint32_t value)
+{
+	mmio_write32(MV_XAPIC_GPA + reg, value);
+}
+
+void ipi_enable(void)
+{
+	xapic_write(XAPIC_SPURIOUS, XAPIC_ENABLED | VECTOR_SPURIOUS);
+}
+
+/* Each register access is an exit: the destination is written only when it changes. */
+static void send_one(struct percpu *self, uint32_t target)
+{
+	if (target == XAPIC_BROADCAST_ID) {
+		platform_send_ipi(target, VECTOR_SHOOTDOWN);
+		return;
+	}
+	if (self->icr_high != target << ICR_DEST_SHIFT) {
+		self->icr_high = target << ICR_DEST_SHIFT;
+		xapic_write(XAPIC_ICR_HIGH, self->icr_high);
+	}
+	xapic_write(XAPIC_ICR_LOW, ICR_ASSERT | VECTOR_SHOOTDOWN);
+}
+
+static void send_all(struct percpu *self, const struct targets *targets)
+{
+	for_each_target (target, targets)
+		send_one(self, target);
+}
+
+/* Locked operations, hence after the PTE stores and before the interrupts. */
+static uint32_t take_tickets(const struct targets *targets, struct ipi_tickets *tickets)
+{
+	uint32_t count = 0;
+
+	for_each_target (target, targets) {
+		tickets->ticket[target] = __atomic_add_fetch(&percpus[target].requested, 1,
+							     __ATOMIC_SEQ_CST);
+		count++;
+	}
+	return count;
+}
+
+void ipi_request(struct percpu *self, const struct targets *targets, struct ipi_tickets *tickets)
+{
+	uint32_t count = take_tickets(targets, tickets);
+
+	if (count > 1 && count == self->nr_targets)
+		xapic_write(XAPIC_ICR_LOW, ICR_ALL_BUT_SELF | ICR_ASSERT | VECTOR_SHOOTDOWN);
+	else
+		send_all(self, targets);
+	self->result->n.ipis_sent += count;
+}
+
+static bool served(uint32_t target, uint64_t ticket)
+{
+	return __atomic_load_n(&percpus[target].acked, __ATOMIC_ACQUIRE) >= ticket;
+}
+
+void ipi_wait(const struct targets *targets, const struct ipi_tickets *tickets)
+{
+	for_each_target (target, targets)
+		while (!served(target, tickets->ticket[target]))
+			cpu_relax();
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/* Numbers that the assembly and the C of the guest share. */
+#ifndef GUEST_LAYOUT_H
+#define GUEST_LAYOUT_H
+
+/* Segment selectors, with their privilege level in the low two bits. */
+#define SEL_KERNEL_CODE 0x10
+#define SEL_USER_DATA	0x2b
+#define SEL_USER_CODE	0x33
+#define SEL_TSS		0x40 /* of vCPU 0; 16 bytes for each further one */
+
+/* Interrupt vectors. */
+#define VECTOR_INVALID_OPCODE 6
+#define NR_EXCEPTIONS	      32
+#define VECTOR_BREAKPOINT     3
+#define VECTOR_SHOOTDOWN      0xf0
+#define VECTOR_SPURIOUS	      0xff
+#define NR_VECTORS	      256
+
+/* What `ud2` asks of ring 0, in rax. Any other value is an invalid opcode. */
+#define KERNEL_CALL_FLUSH_ALL 0x6d760001
+#define KERNEL_CALL_LOAD_CR3  0x6d760002
+#define KERNEL_CALL_WRMSR     0x6d760003
+
+/* The stack that the VMM gives each vCPU serves both rings, ring 0 at the top. */
+#define RING0_STACK_BYTES 0x1000
+
+/* struct percpu as the assembly sees it; percpu.h checks the offsets. */
+#define PERCPU_SHIFT	 10
+#define PERCPU_REQUESTED 0x00
+#define PERCPU_ACKED	 0x40
+#define PERCPU_INDEX	 0x48
+#define PERCPU_TSS	 0x80
+#define TSS_BYTES	 104
+#define TSS_RSP0	 4
+#define TSS_IOMAP_BASE	 102
+
+#define XAPIC_EOI    0x0b0
+#define MSR_FS_BASE  0xc0000100
+#define MSR_GS_BASE  0xc0000101
+#define RFLAGS_FIXED 0x002
+#define RFLAGS_IF    0x200
+
+#endif

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: MIT */
+/* The bundled guest: performs TLB shootdowns under a scenario, phase by phase, and measures them.
+ */
+#include "args.h"
+#include "clock.h"
+#include "console.h"
+#include "fault.h"
+#include "ipi.h"
+#include "lib.h"
+#include "mechanism.h"
+#include "memory.h"
+#include "oracle.h"
+#include "paging.h"
+#include "percpu.h"
+#include "platform.h"
+#include "scenario.h"
+#include "steal.h"
+#include "x86.h"
+
+struct percpu percpus[MV_MAX_VCPUS];
+uint64_t clock_ns_per_tick_32;
+
+/* Set up by vCPU 0, constant from then on. */
+static struct {
+	const struct mv_boot_info *boot;
+	struct mv_results *results;
+	const struct mechanism *mechanism[MV_MAX_MECHANISMS];
+	struct params params;
+	bool ready; /* atomic: the rest is valid */
+} guest;
+
+/* vCPUs that have begun no new shootdown since their phase ended, over all phases. Atomic. */
+static uint64_t vcpus_stopped;
+
+_Noreturn void kmain(const struct mv_boot_info *boot, uint32_t index, uint64_t boot_cr3);
+
+static _Noreturn void refuse(const char *subject, const char *reason)
+{
+	struct line line = { 0 };
+
+	line_add(&line, "guest: ");
+	line_add(&line, subject);
+	line_add(&line, ": ");
+	line_add(&line, reason);
+	line_exit(&line, MV_EXIT_BAD_ARGS);
+}
+
+static void check_boot_info(const struct mv_boot_info *boot)
+{
+	if (boot->magic != MV_BOOT_MAGIC || boot->abi_version != MV_ABI_VERSION)
+		refuse("boot information", "not that of this version of minivmm");
+	if (boot->results_bytes < MV_RESULTS_BYTES(boot->nr_vcpus, boot->nr_mechanisms))
+		refuse("result block", "too small for so many vCPUs and mechanisms");
+}
+
+static void find_mechanisms(const struct mv_boot_info *boot)
+{
+	const char *why_no_pv = steal_why_no_pv_flush(boot->nr_vcpus);
+
+	for (uint32_t i = 0; i < boot->nr_mechanisms; i++) {
+		const char *name = boot->mechanism[i];
+
+		guest.mechanism[i] = mechanism_find(name);
+		if (!guest.mechanism[i])
+			refuse(name, "this guest has no such mechanism");
+		if ((guest.mechanism[i]->host & MV_HOST_MARKS) && why_no_pv)
+			refuse(name, why_no_pv);
+	}
+}
+
+static void init_percpus(const struct mv_boot_info *boot)
+{
+	for (uint32_t i = 0; i < boot->nr_vcpus; i++) {
+		percpus[i].index = i;
+		percpus[i].nr_targets = boot->nr_vcpus - 1;
+		percpus[i].random = (boot->seed + i) | 1;
+	}
+}
+
+/* What vCPU 0 does for all of them. */
+static void init_machine(const struct mv_boot_info *boot, uint64_t boot_cr3)
+{
+	check_boot_info(boot);
+	guest.boot = boot;
+	guest.results = (struct mv_results *)boot->results_gpa;
+	clock_ns_per_tick_32 = boot->ns_per_tick_32;
+
+	fault_select(boot->fault);
+	traps_init(protocol.answer_ipi);
+	args_parse(boot->args, &guest.params);
+	find_mechanisms(boot);
+
+	memory_init(boot);
+	init_percpus(boot);
+	paging_init(boot_cr3, boot->nr_vcpus);
+	oracle_init(boot->nr_vcpus);
+	guest.params.scenario->init(&guest.params, boot->nr_vcpus);
+	__atomic_store_n(&guest.ready, true, __ATOMIC_RELEASE);
+}
+
+static void wait_for_machine(void)
+{
+	while (!__atomic_load_n(&guest.ready, __ATOMIC_ACQUIRE))
+		platform_yield();
+}
+
+/* What each vCPU does for itself. Afterwards it can be a target. */
+static void init_vcpu(struct percpu *self)
+{
+	load_cr3((uint64_t)self->pml4);
+	steal_register(self);
+	ipi_enable();
+}
+
+static uint32_t running_phase(void)
+{
+	const struct mv_control *control = (const struct mv_control *)MV_CONTROL_GPA;
+
+	return __atomic_load_n(&control->phase, __ATOMIC_ACQUIRE);
+}
+
+/* A vCPU that got here only after the phase had ended does nothing in it. */
+static void run_scenario(struct percpu *self)
+{
+	const struct mv_control *control = (const struct mv_control *)MV_CONTROL_GPA;
+	uint32_t phase = running_phase();
+	uint64_t start_tsc = control->phase_start_tsc;
+
+	while (phase && running_phase() == phase)
+		guest.params.scenario->round(self);
+	self->result->n.active_ns += clock_ticks_to_ns(rdtsc() - start_tsc);
+}
+
+/*
+ * Waits until nobody can be waiting for this vCPU. The others may still be in their
+ * last shootdown and need its answer, so it goes on taking interrupts, but leaves
+ * the pCPU to them.
+ */
+static void drain(struct percpu *self)
+{
+	uint64_t all_stopped = ++self->phases * guest.boot->nr_vcpus;
+
+	__atomic_add_fetch(&vcpus_stopped, 1, __ATOMIC_SEQ_CST);
+	while (__atomic_load_n(&vcpus_stopped, __ATOMIC_ACQUIRE) < all_stopped)
+		platform_yield();
+}
+
+static void run_phase(struct percpu *self, uint32_t mechanism)
+{
+	uint32_t i = self->index * guest.boot->nr_mechanisms + mechanism;
+
+	self->mechanism = guest.mechanism[mechanism];
+	self->result = &guest.results->result[i];
+	run_scenario(self);
+	drain(self);
+}
+
+/* By vCPU 0, when all others have written their last result. */
+static _Noreturn void finish(void)
+{
+	struct mv_results *results = guest.results;
+
+	results->nr_vcpus = guest.boot->nr_vcpus;
+	results->nr_mechanisms = guest.boot->nr_mechanisms;
+	str_copy(results->scenario, guest.params.scenario->name, sizeof(results->scenario));
+	str_copy(results->ops_unit, guest.params.scenario->ops_unit, sizeof(results->ops_unit));
+	__atomic_store_n(&results->magic, MV_RESULT_MAGIC, __ATOMIC_RELEASE);
+	platform_exit(MV_EXIT_OK);
+}
+
+/* Entered from entry.S by each vCPU, in ring 3 on a stack of its own. */
+_Noreturn void kmain(const struct mv_boot_info *boot, uint32_t index, uint64_t boot_cr3)
+{
+	struct percpu *self = &percpus[index];
+
+	if (index == 0)
+		init_machine(boot, boot_cr3);
+	else
+		wait_for_machine();
+	init_vcpu(self);
+
+	for (;;) {
+		uint32_t mechanism = platform_wait_phase();
+
+		if (mechanism == MV_PHASE_END)
+			break;
+		run_phase(self, mechanism);
+	}
+	if (index == 0)
+		finish();
+	platform_idle();
+}

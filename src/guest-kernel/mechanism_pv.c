@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pv: defer the flush of preempted targets, interrupt the others and wait for them.
+ *
+ * A target that is not running cannot use its TLB, so nobody needs to wait for it: it
+ * is enough that it flushes before it runs again, and the host sees to that. This is
+ * the algorithm of Linux, kvm_flush_tlb_multi() in arch/x86/kernel/kvm.c (commit
+ * 858a43aae236); minivmm/pv_flush.h has the protocol.
+ */
+#include "fault.h"
+#include "ipi.h"
+#include "mechanism.h"
+
+/* Asks each target once, and takes those that will flush by themselves out of the set. */
+static void defer_preempted(struct percpu *self, struct targets *targets)
+{
+	uint32_t deferred = 0, raced = 0;
+
+	for_each_target (target, targets) {
+		enum pv_defer answer = protocol.try_defer(&percpus[target].steal.preempted);
+
+		raced += answer == PV_RACED;
+		if (answer == PV_DEFERRED) {
+			targets_remove(targets, target);
+			deferred++;
+		}
+	}
+	self->result->n.targets_preempted += deferred + raced;
+	self->result->n.flushes_deferred += deferred;
+	self->result->n.defers_raced += raced;
+}
+
+static void pv_flush_others(struct percpu *self, struct targets *targets)
+{
+	struct ipi_tickets tickets;
+
+	defer_preempted(self, targets);
+	ipi_request(self, targets, &tickets);
+	ipi_wait(targets, &tickets);
+}
+
+const struct mechanism mechanism_pv = {
+	.name = "pv",
+	.host = MV_HOST_MARKS,
+	.flush_others = pv_flush_others,
+};

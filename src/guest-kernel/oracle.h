@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/* The oracle: notices when a vCPU uses a translation after the shootdown that ended it. */
+#ifndef GUEST_ORACLE_H
+#define GUEST_ORACLE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "percpu.h"
+
+/* Maps everybody's window and witnesses. After paging_init. */
+void oracle_init(uint32_t nr_vcpus);
+
+/* Moves an initiator's mappings on to other pages. The PTE stores of each shootdown. */
+void oracle_remap(struct percpu *initiator);
+
+/*
+ * Says that the shootdown after oracle_remap is complete: from now on nobody may
+ * see the pages given up, and they are poisoned.
+ */
+void oracle_complete(struct percpu *initiator);
+
+/* Reads through what `initiator` maps for `reader`, and counts reads and stale ones. */
+void oracle_check(struct percpu *reader, uint32_t initiator);
+
+/* Counts a read; `seen` is stale if it is poison or less than `allowed`. */
+void oracle_count(struct mv_counters *n, uint64_t gva, uint64_t allowed, uint64_t seen);
+
+/* What a page holds that nobody may see any more. */
+#define ORACLE_POISON (0xdeadull << 48)
+
+#endif

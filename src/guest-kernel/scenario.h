@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/* Scenarios: what the vCPUs do while a mechanism is measured. */
+#ifndef GUEST_SCENARIO_H
+#define GUEST_SCENARIO_H
+
+#include "args.h"
+#include "minivmm/catalog.h"
+#include "percpu.h"
+
+struct scenario {
+	const char *name;
+	const char *ops_unit; /* what self->result->n.ops counts, in the plural */
+
+	/* Once, on vCPU 0, before anything runs. May end the run with a message. */
+	void (*init)(const struct params *params, uint32_t nr_vcpus);
+
+	/* A short piece of the work, repeated by each vCPU until the phase ends. */
+	void (*round)(struct percpu *self);
+};
+
+#define X(id, name, summary) extern const struct scenario scenario_##id;
+MV_SCENARIOS(X)
+#undef X
+
+/* The scenario of this name, or NULL. */
+const struct scenario *scenario_find(const char *name);
+
+/* Checks what the next of the other vCPUs maps for this one; they take turns. */
+void scenario_read_next(struct percpu *self);
+
+#endif

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+/* One TLB shootdown, from the PTE stores to the point where the pages may be used again. */
+#include "shootdown.h"
+
+#include "clock.h"
+#include "mechanism.h"
+#include "oracle.h"
+#include "paging.h"
+
+/* More pages than this are dropped all at once (Linux's tlb_single_page_flush_ceiling). */
+#define FLUSH_ALL_ABOVE_PAGES 33
+
+static void store_entries(struct percpu *self, const struct range *unmap)
+{
+	oracle_remap(self);
+	for (uint32_t i = 0; i < unmap->nr_pages; i++)
+		paging_store(&unmap->entry[i], 0);
+}
+
+static void flush_self(const struct percpu *self, const struct range *unmap)
+{
+	if (unmap->nr_pages >= FLUSH_ALL_ABOVE_PAGES) {
+		flush_all();
+		return;
+	}
+	flush_page(paging_window_gva(self->index));
+	for (uint32_t i = 0; i < unmap->nr_pages; i++)
+		flush_page(unmap->gva + i * 4096ull);
+}
+
+static struct targets all_but(const struct percpu *self)
+{
+	struct targets set = { { 0 } };
+
+	for (uint32_t vcpu = 0; vcpu <= self->nr_targets; vcpu++)
+		targets_add(&set, vcpu);
+	targets_remove(&set, self->index);
+	return set;
+}
+
+static void record_latency(struct mv_result *result, const struct moment *start,
+			   const struct moment *end)
+{
+	uint64_t wall_ns = clock_ticks_to_ns(end->tsc - start->tsc);
+	uint64_t stolen_ns = end->steal_ns - start->steal_ns;
+
+	result->n.sender_descheduled += stolen_ns != 0;
+	mv_hist_record(&result->latency, wall_ns);
+	mv_hist_record(&result->latency_net, wall_ns > stolen_ns ? wall_ns - stolen_ns : 0);
+}
+
+void shootdown(struct percpu *self, const struct range *unmap)
+{
+	struct mv_result *result = self->result;
+	struct targets targets = all_but(self);
+
+	uint64_t stores_start = rdtsc();
+	store_entries(self, unmap);
+	uint64_t stores_end = rdtsc();
+
+	struct moment start = clock_now(&self->steal);
+	self->mechanism->flush_others(self, &targets);
+	struct moment end = clock_now(&self->steal);
+
+	uint64_t flush_start = rdtsc();
+	flush_self(self, unmap);
+	uint64_t flush_end = rdtsc();
+
+	oracle_complete(self);
+
+	result->n.shootdowns++;
+	result->n.targets += self->nr_targets;
+	record_latency(result, &start, &end);
+	mv_hist_record(&result->pte_write, clock_ticks_to_ns(stores_end - stores_start));
+	mv_hist_record(&result->local_flush, clock_ticks_to_ns(flush_end - flush_start));
+}

@@ -1,0 +1,533 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The protocol between one host and two initiators, as a model to explore.
+ *
+ * Each initiator owns one page, remaps it and shoots down the target, which has
+ * both pages in its TLB. The target reads, takes interrupts, and loses its pCPU
+ * between any two of its instructions. What the host and the initiators do to the
+ * target's byte is include/minivmm/pv_flush.h itself; PV_STEP() hands control to
+ * the scheduler before each of its accesses.
+ *
+ * Every initiator has a store buffer for one PTE: it empties at any time, and at
+ * the latest with the next locked operation or store to memory. All else is
+ * sequentially consistent.
+ */
+#include <stdio.h>
+#include <string.h>
+
+enum access { LOAD, LOCKED };
+
+static void model_step(enum access access, const void *byte);
+#define PV_STEP(access, byte) model_step(access, byte)
+
+#include "minivmm/pv_flush.h"
+#include "shootdown_model.h"
+
+enum { NR_PAGES = 2, NO_ENTRY = 255 };
+
+/* How long the histories are. */
+enum { ROUNDS_OF_FIRST = 2, ROUNDS_OF_SECOND = 1, READS = 2, PREEMPTIONS = 2, EXTRA_MARKS = 1 };
+
+/* Thread indexes; the initiators' are also those of their pages. */
+enum { INITIATOR_0, INITIATOR_1, TARGET, BUFFER_0, BUFFER_1, NR_THREADS };
+
+/* Translations are generations: the initiator's n-th PTE is n. */
+static struct world {
+	uint8_t byte; /* the target's `preempted` */
+	uint8_t pte[NR_PAGES];
+	uint8_t buffered[NR_PAGES]; /* PTE in its initiator's store buffer; 0: none */
+	uint8_t tlb[NR_PAGES];
+	uint8_t in_flight[NR_PAGES]; /* translation of the instruction that is executing */
+	uint8_t executing;	     /* the target is in guest mode */
+	uint8_t ipi;		     /* pending */
+	uint8_t request[NR_PAGES];   /* tickets, in the initiators' mailboxes */
+	uint8_t ack[NR_PAGES];
+	uint8_t required[NR_PAGES]; /* the lowest generation that may still be used */
+	uint8_t owed; /* initiators who were promised a flush before the next instruction */
+	uint8_t initiators_left;
+	uint8_t reads_left;
+	uint8_t preemptions_left;
+	uint8_t extra_marks_left;
+} w;
+
+static enum variant broken;
+
+static const char *host_action; /* name of the host's next locked operation */
+
+/* ---- memory ---------------------------------------------------------------- */
+
+static void empty_store_buffer(unsigned page)
+{
+	if (w.buffered[page])
+		w.pte[page] = w.buffered[page];
+	w.buffered[page] = 0;
+}
+
+static void model_step(enum access access, const void *byte)
+{
+	unsigned self = explore_self();
+
+	if (self == TARGET)
+		explore_step(host_action);
+	else if (access == LOAD)
+		explore_step("reads the byte");
+	else
+		explore_step("compares and exchanges the byte");
+	explore_observe(*(const uint8_t *)byte);
+	if (access == LOCKED && self != TARGET)
+		empty_store_buffer(self);
+}
+
+static unsigned buffer_is_full(unsigned self)
+{
+	return w.buffered[self - BUFFER_0] != 0;
+}
+
+static void buffer_run(unsigned self)
+{
+	static const char *const name[] = { "the PTE reaches memory" };
+	uint64_t memory = explore_memory();
+
+	while (explore_choose(name, buffer_is_full) != EXPLORE_STOP) {
+		empty_store_buffer(self - BUFFER_0);
+		explore_forget(memory);
+	}
+}
+
+/* ---- the initiators -------------------------------------------------------- */
+
+static enum pv_defer broken_blind_store(void)
+{
+	model_step(LOAD, &w.byte);
+	if (!(w.byte & KVM_VCPU_PREEMPTED))
+		return PV_RUNNING;
+	explore_step("stores 3 into the byte");
+	empty_store_buffer(explore_self());
+	w.byte = KVM_VCPU_PREEMPTED | KVM_VCPU_FLUSH_TLB;
+	return PV_DEFERRED;
+}
+
+static enum pv_defer broken_two_reads(void)
+{
+	model_step(LOAD, &w.byte);
+	if (!(w.byte & KVM_VCPU_PREEMPTED))
+		return PV_RUNNING;
+	model_step(LOAD, &w.byte);
+	uint8_t state = w.byte;
+	model_step(LOCKED, &w.byte);
+	if (w.byte != state)
+		return PV_RACED;
+	w.byte = state | KVM_VCPU_FLUSH_TLB;
+	return PV_DEFERRED;
+}
+
+static enum pv_defer broken_shortcut(void)
+{
+	model_step(LOAD, &w.byte);
+	uint8_t state = w.byte;
+	if (!(state & KVM_VCPU_PREEMPTED))
+		return PV_RUNNING;
+	if (state & KVM_VCPU_FLUSH_TLB)
+		return PV_DEFERRED;
+	model_step(LOCKED, &w.byte);
+	if (w.byte != state)
+		return PV_RACED;
+	w.byte = state | KVM_VCPU_FLUSH_TLB;
+	return PV_DEFERRED;
+}
+
+static enum pv_defer broken_inverted(void)
+{
+	enum pv_defer answer = pv_try_defer(&w.byte);
+
+	return answer == PV_RUNNING ? PV_RUNNING : answer == PV_RACED ? PV_DEFERRED : PV_RACED;
+}
+
+static enum pv_defer try_defer(void)
+{
+	switch (broken) {
+	case BLIND_STORE:
+		return broken_blind_store();
+	case TWO_READS:
+		return broken_two_reads();
+	case SHORTCUT_ON_PENDING:
+		return broken_shortcut();
+	case INVERTED_CMPXCHG:
+		return broken_inverted();
+	default:
+		return pv_try_defer(&w.byte);
+	}
+}
+
+static unsigned is_acknowledged(unsigned self)
+{
+	return w.ack[self] >= w.request[self];
+}
+
+static void interrupt_and_wait(unsigned self, uint8_t ticket)
+{
+	static const char *const wait[] = { "sees the acknowledgment" };
+
+	explore_step("posts a request");
+	empty_store_buffer(self);
+	w.request[self] = ticket;
+	explore_step("sends an IPI");
+	w.ipi = 1;
+	if (broken != DO_NOT_WAIT)
+		explore_choose(wait, is_acknowledged);
+}
+
+static void store_pte(unsigned self, uint8_t generation)
+{
+	explore_step("stores a new PTE into its store buffer");
+	empty_store_buffer(self);
+	w.buffered[self] = generation;
+}
+
+static void shoot_down(unsigned self, uint8_t generation)
+{
+	if (broken != DEFER_BEFORE_PTE)
+		store_pte(self, generation);
+	uint64_t memory = explore_memory();
+	enum pv_defer answer = try_defer();
+	explore_forget(memory);
+	if (answer == PV_DEFERRED)
+		w.owed |= (uint8_t)(1 << self);
+	else
+		interrupt_and_wait(self, generation);
+	if (broken == DEFER_BEFORE_PTE)
+		store_pte(self, generation);
+	w.required[self] = generation;
+}
+
+static void initiator_run(unsigned self)
+{
+	uint8_t rounds = self == INITIATOR_0 ? ROUNDS_OF_FIRST : ROUNDS_OF_SECOND;
+	uint64_t memory = explore_memory();
+
+	for (uint8_t round = 1; round <= rounds; round++) {
+		shoot_down(self, round);
+		explore_forget(memory + round);
+	}
+	w.initiators_left--;
+}
+
+/* ---- the host -------------------------------------------------------------- */
+
+static void flush_tlb(void)
+{
+	memset(w.tlb, NO_ENTRY, sizeof(w.tlb));
+	w.owed = 0;
+}
+
+static void mark(void)
+{
+	host_action = "host: marks it preempted";
+	if (broken == LOSE_FLUSH_BIT) {
+		model_step(LOCKED, &w.byte);
+		w.byte = KVM_VCPU_PREEMPTED;
+	} else {
+		pv_mark_preempted(&w.byte);
+	}
+}
+
+static uint8_t read_then_clear(void)
+{
+	host_action = "host: reads the byte";
+	model_step(LOAD, &w.byte);
+	uint8_t state = w.byte;
+	host_action = "host: stores 0 into the byte";
+	model_step(LOCKED, &w.byte);
+	w.byte = 0;
+	return state;
+}
+
+static uint8_t take(void)
+{
+	if (broken == READ_THEN_CLEAR)
+		return read_then_clear();
+	host_action = "host: takes the byte";
+	return pv_take(&w.byte);
+}
+
+static bool wants_flush(uint8_t state)
+{
+	if (broken == SKIP_DEFERRED_FLUSH)
+		return false;
+	if (broken == TEST_WITH_EQUALS)
+		return state == KVM_VCPU_FLUSH_TLB;
+	return state & KVM_VCPU_FLUSH_TLB;
+}
+
+static void host_flush_if_wanted(uint8_t state)
+{
+	if (!wants_flush(state))
+		return;
+	explore_step("host: flushes its TLB");
+	flush_tlb();
+}
+
+static void host_enter(void)
+{
+	explore_step("host: enters the guest");
+	w.executing = 1;
+}
+
+static void host_resume(void)
+{
+	if (broken == CLEAR_AFTER_FLUSH) {
+		host_action = "host: reads the byte";
+		model_step(LOAD, &w.byte);
+		host_flush_if_wanted(w.byte);
+		take();
+		host_enter();
+		return;
+	}
+	uint8_t state = take();
+	if (broken == ENTER_BEFORE_FLUSH)
+		host_enter();
+	host_flush_if_wanted(state);
+	if (broken != ENTER_BEFORE_FLUSH)
+		host_enter();
+}
+
+static unsigned parked_options(unsigned self)
+{
+	(void)self;
+	return w.extra_marks_left ? 3 : 1;
+}
+
+/* The target lost its pCPU: it is marked, perhaps more than once, and resumed. */
+static void host_preempt(void)
+{
+	static const char *const name[] = { "host: has a pCPU for it again",
+					    "host: sees it still parked" };
+
+	w.preemptions_left--;
+	if (broken != MARK_WHILE_RUNNING)
+		w.executing = 0;
+	mark();
+	if (broken == MARK_WHILE_RUNNING) {
+		explore_step("leaves the guest");
+		w.executing = 0;
+	}
+	while (explore_choose(name, parked_options) == 1) {
+		w.extra_marks_left--;
+		mark();
+	}
+	host_resume();
+}
+
+/* ---- the target's guest code ----------------------------------------------- */
+
+enum { GO_ON, LOSE_PCPU };
+
+static unsigned boundary_options(unsigned self)
+{
+	(void)self;
+	return 1u << GO_ON | (w.preemptions_left ? 1u << LOSE_PCPU : 0);
+}
+
+/* The next instruction: before it, the target may lose its pCPU. */
+static void target_step(const char *action)
+{
+	const char *const name[] = { [GO_ON] = action, [LOSE_PCPU] = "loses its pCPU" };
+
+	uint64_t memory = explore_memory();
+
+	while (explore_choose(name, boundary_options) == LOSE_PCPU) {
+		host_preempt();
+		explore_forget(memory);
+	}
+}
+
+/* An instruction that reads memory: a translation, and then an access through it. */
+static void target_access(unsigned page)
+{
+	if (w.tlb[page] == NO_ENTRY)
+		w.tlb[page] = w.pte[page];
+	w.in_flight[page] = w.tlb[page];
+	if (broken == MARK_IN_MID_INSTRUCTION)
+		target_step("reads through the translation");
+	else
+		explore_step("reads through the translation");
+	w.in_flight[page] = NO_ENTRY;
+}
+
+static void target_acknowledge(const uint8_t ticket[NR_PAGES])
+{
+	for (unsigned page = 0; page < NR_PAGES; page++) {
+		if (ticket[page] <= w.ack[page])
+			continue;
+		target_step("acknowledges a request");
+		w.ack[page] = ticket[page];
+	}
+}
+
+static void target_flush(void)
+{
+	if (broken == SKIP_IPI_FLUSH)
+		return;
+	target_step("flushes its TLB");
+	flush_tlb();
+}
+
+static void target_interrupt(void)
+{
+	uint8_t ticket[NR_PAGES];
+
+	w.ipi = 0;
+	for (unsigned page = 0; page < NR_PAGES; page++) {
+		target_step("reads a request");
+		ticket[page] = w.request[page];
+		explore_observe(ticket[page]);
+	}
+	if (broken == ACK_BEFORE_FLUSH)
+		target_acknowledge(ticket);
+	target_flush();
+	if (broken != ACK_BEFORE_FLUSH)
+		target_acknowledge(ticket);
+}
+
+enum { READ_0, READ_1, TAKE_INTERRUPT, LOSE_PCPU_BETWEEN, FINISH };
+
+static unsigned target_options(unsigned self)
+{
+	unsigned set = 0;
+
+	(void)self;
+	if (w.reads_left)
+		set |= 1u << READ_0 | 1u << READ_1;
+	if (w.ipi)
+		set |= 1u << TAKE_INTERRUPT;
+	else if (w.initiators_left == 0)
+		set |= 1u << FINISH;
+	if (w.preemptions_left)
+		set |= 1u << LOSE_PCPU_BETWEEN;
+	return set;
+}
+
+static void target_read(unsigned page)
+{
+	w.reads_left--;
+	target_access(page);
+}
+
+static void target_run(unsigned self)
+{
+	static const char *const name[] = {
+		[READ_0] = "translates page 0",
+		[READ_1] = "translates page 1",
+		[TAKE_INTERRUPT] = "takes the interrupt",
+		[LOSE_PCPU_BETWEEN] = "loses its pCPU",
+		[FINISH] = "ends its work",
+	};
+
+	uint64_t memory = explore_memory();
+
+	(void)self;
+	for (;;) {
+		explore_forget(memory);
+		switch (explore_choose(name, target_options)) {
+		case READ_0:
+			target_read(0);
+			break;
+		case READ_1:
+			target_read(1);
+			break;
+		case TAKE_INTERRUPT:
+			target_interrupt();
+			break;
+		case LOSE_PCPU_BETWEEN:
+			host_preempt();
+			break;
+		default:
+			return;
+		}
+	}
+}
+
+/* ---- the model ------------------------------------------------------------- */
+
+static void reset(void)
+{
+	memset(&w, 0, sizeof(w));
+	memset(w.in_flight, NO_ENTRY, sizeof(w.in_flight));
+	w.executing = 1;
+	w.initiators_left = 2;
+	w.reads_left = READS;
+	w.preemptions_left = PREEMPTIONS;
+	w.extra_marks_left = EXTRA_MARKS;
+}
+
+/* No instruction may run on an old translation, nor before a flush that is owed. */
+static const char *violation(void)
+{
+	if (!w.executing)
+		return NULL;
+	for (unsigned page = 0; page < NR_PAGES; page++) {
+		if (w.tlb[page] < w.required[page])
+			return "the shootdown is complete, and the target still has the old "
+			       "translation";
+		if (w.in_flight[page] < w.required[page])
+			return "the shootdown is complete, and the target's instruction goes on "
+			       "with "
+			       "the old translation";
+	}
+	if (w.owed)
+		return "the target runs although the flush deferred for it was never done";
+	return NULL;
+}
+
+static void print_changes(const void *before)
+{
+	static const char *const name[sizeof(struct world)] = {
+		[offsetof(struct world, byte)] = "byte",
+		[offsetof(struct world, pte)] = "PTE 0",
+		[offsetof(struct world, pte) + 1] = "PTE 1",
+		[offsetof(struct world, buffered)] = "buffered PTE 0",
+		[offsetof(struct world, buffered) + 1] = "buffered PTE 1",
+		[offsetof(struct world, tlb)] = "TLB entry 0",
+		[offsetof(struct world, tlb) + 1] = "TLB entry 1",
+		[offsetof(struct world, ack)] = "ack 0",
+		[offsetof(struct world, ack) + 1] = "ack 1",
+		[offsetof(struct world, required)] = "lowest allowed 0",
+		[offsetof(struct world, required) + 1] = "lowest allowed 1",
+	};
+	const uint8_t *old = before, *new = (const uint8_t *)&w;
+
+	for (size_t i = 0; i < sizeof(w); i++) {
+		if (!name[i] || old[i] == new[i])
+			continue;
+		if (new[i] == NO_ENTRY)
+			printf(", %s: %u -> none", name[i], old[i]);
+		else if (old[i] == NO_ENTRY)
+			printf(", %s: none -> %u", name[i], new[i]);
+		else
+			printf(", %s: %u -> %u", name[i], old[i], new[i]);
+	}
+}
+
+static const struct explore_thread threads[NR_THREADS] = {
+	[INITIATOR_0] = { "initiator 0", initiator_run, false },
+	[INITIATOR_1] = { "initiator 1", initiator_run, false },
+	[TARGET] = { "target", target_run, false },
+	[BUFFER_0] = { "initiator 0", buffer_run, true },
+	[BUFFER_1] = { "initiator 1", buffer_run, true },
+};
+
+static const struct explore_model model = {
+	.thread = threads,
+	.nr_threads = NR_THREADS,
+	.world = &w,
+	.world_bytes = sizeof(w),
+	.reset = reset,
+	.violation = violation,
+	.print_changes = print_changes,
+};
+
+const struct explore_model *shootdown_model(enum variant variant)
+{
+	broken = variant;
+	return &model;
+}

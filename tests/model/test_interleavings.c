@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/* Runs the shipped flag code, and every way to break it, through all interleavings. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "shootdown_model.h"
+
+static const char *const variant_name[] = {
+#define X(id, name, summary) name,
+	VARIANTS(X)
+#undef X
+};
+
+static const char *const variant_summary[] = {
+#define X(id, name, summary) summary,
+	VARIANTS(X)
+#undef X
+};
+
+static bool check_shipped(void)
+{
+	static struct explore_result result;
+	const struct explore_model *model = shootdown_model(CORRECT);
+
+	explore(model, &result);
+	printf("%s 1 - shipped code keeps every flush: %u states, schedules of up to %u steps\n",
+	       result.violation ? "not ok" : "ok", result.nr_states, result.depth);
+	if (result.violation)
+		explore_print(model, &result);
+	return !result.violation;
+}
+
+static bool check_broken(enum variant variant)
+{
+	static struct explore_result result;
+	const struct explore_model *model = shootdown_model(variant);
+
+	explore(model, &result);
+	printf("%s %u - finds %s\n", result.violation ? "ok" : "not ok", variant + 1u,
+	       variant_name[variant]);
+	printf("#   broken: %s\n", variant_summary[variant]);
+	printf("#   %u states, %u steps\n", result.nr_states, result.depth);
+	if (result.violation)
+		explore_print(model, &result);
+	return result.violation;
+}
+
+int main(void)
+{
+	bool ok = true;
+
+	printf("1..%u\n", NR_VARIANTS);
+	ok &= check_shipped();
+	for (unsigned v = CORRECT + 1; v < NR_VARIANTS; v++)
+		ok &= check_broken((enum variant)v);
+	return ok ? EXIT_SUCCESS : EXIT_FAILURE;
+}

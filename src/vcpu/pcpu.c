@@ -132,8 +132,9 @@ static void start_slice(struct pcpus *p, unsigned pcpu)
 		arm_slice_timer(p, c);
 }
 
-static void grant(struct pcpus *p, unsigned pcpu, unsigned i)
+static void grant(struct pcpus *p, unsigned pcpu, unsigned i, uint64_t expired_ns)
 {
+	p->waiter[i].expired_ns = expired_ns;
 	p->pcpu[pcpu].current = (int)i;
 	p->entity[i].state = SCHED_RUNNING;
 	p->entity[i].pcpu = pcpu;
@@ -143,8 +144,11 @@ static void grant(struct pcpus *p, unsigned pcpu, unsigned i)
 	__atomic_store_n(&p->waiter[i].granted, 1, __ATOMIC_RELEASE);
 }
 
-/* Gives a free pCPU to whom the policy chooses. Returns that vCPU, or NOBODY. */
-static int hand_over(struct pcpus *p, unsigned pcpu)
+/*
+ * Gives a free pCPU to whom the policy chooses. `expired_ns` is when the slice ended
+ * that made it free, or 0. Returns that vCPU, or NOBODY.
+ */
+static int hand_over(struct pcpus *p, unsigned pcpu, uint64_t expired_ns)
 {
 	struct sched_view view = {
 		.entity = p->entity,
@@ -156,7 +160,7 @@ static int hand_over(struct pcpus *p, unsigned pcpu)
 
 	p->pcpu[pcpu].current = NOBODY;
 	if (next >= 0)
-		grant(p, pcpu, (unsigned)next);
+		grant(p, pcpu, (unsigned)next, expired_ns);
 	return next;
 }
 
@@ -203,7 +207,7 @@ bool pcpus_acquire(struct pcpus *p, unsigned i, uint64_t *ret_waited_ns)
 	int idle = find_idle_pcpu(p, i);
 	struct pcpu *home = &p->pcpu[p->entity[i].home];
 	if (idle != NOBODY)
-		grant(p, (unsigned)idle, i);
+		grant(p, (unsigned)idle, i, 0);
 	else if (!home->timed)
 		arm_slice_timer(p, home);
 	pthread_mutex_unlock(&p->lock);
@@ -214,17 +218,17 @@ void pcpus_release(struct pcpus *p, unsigned i)
 {
 	pthread_mutex_lock(&p->lock);
 	p->entity[i].state = SCHED_BLOCKED;
-	int next = hand_over(p, p->entity[i].pcpu);
+	int next = hand_over(p, p->entity[i].pcpu, 0);
 	pthread_mutex_unlock(&p->lock);
 	if (next != NOBODY)
 		wake(&p->waiter[next]);
 }
 
 /* With the lock held, which it drops. */
-static bool give_way(struct pcpus *p, unsigned i, uint64_t *ret_waited_ns)
+static bool give_way(struct pcpus *p, unsigned i, uint64_t expired_ns, uint64_t *ret_waited_ns)
 {
 	become_ready(p, i);
-	int next = hand_over(p, p->entity[i].pcpu);
+	int next = hand_over(p, p->entity[i].pcpu, expired_ns);
 	pthread_mutex_unlock(&p->lock);
 	if (next != (int)i)
 		wake(&p->waiter[next]);
@@ -252,7 +256,7 @@ bool pcpus_preempt(struct pcpus *p, unsigned i, uint64_t *ret_waited_ns)
 	*ret_waited_ns = 0;
 	pthread_mutex_lock(&p->lock);
 	if (!p->stopping && slice_is_over(p, i))
-		return give_way(p, i, ret_waited_ns);
+		return give_way(p, i, p->pcpu[p->entity[i].pcpu].slice_end_ns, ret_waited_ns);
 	pthread_mutex_unlock(&p->lock);
 	return !pcpus_are_stopping(p);
 }
@@ -261,9 +265,14 @@ bool pcpus_yield(struct pcpus *p, unsigned i, uint64_t *ret_waited_ns)
 {
 	pthread_mutex_lock(&p->lock);
 	if (!p->stopping)
-		return give_way(p, i, ret_waited_ns);
+		return give_way(p, i, 0, ret_waited_ns);
 	pthread_mutex_unlock(&p->lock);
 	return false;
+}
+
+uint64_t pcpus_expired_ns(const struct pcpus *p, unsigned i)
+{
+	return p->waiter[i].expired_ns;
 }
 
 void pcpus_stop(struct pcpus *p)

@@ -49,8 +49,9 @@ struct pcpu_waiter {
 	pid_t tid;
 	timer_t slice_timer;
 	bool has_timer;
-	unsigned affine_to; /* pCPU that the thread is pinned to */
-	uint64_t ready_ns;  /* when it began to wait */
+	unsigned affine_to;  /* pCPU that the thread is pinned to */
+	uint64_t ready_ns;   /* when it began to wait */
+	uint64_t expired_ns; /* when the slice ended that made room for it; 0: none did */
 };
 
 struct pcpus {
@@ -92,6 +93,12 @@ bool pcpus_yield(struct pcpus *p, unsigned i, uint64_t *ret_waited_ns);
 
 /* Whether vCPU i holds a pCPU that another vCPU waits for, beyond its slice. */
 bool pcpus_slice_is_over(struct pcpus *p, unsigned i);
+
+/*
+ * When the slice ended by whose expiry vCPU i has its pCPU, or 0 if it got the pCPU
+ * otherwise: the beginning of the hand-over that ends with its entry into the guest.
+ */
+uint64_t pcpus_expired_ns(const struct pcpus *p, unsigned i);
 
 /* Ends all waiting, now and for ever. Kick the vCPUs that run afterwards. */
 void pcpus_stop(struct pcpus *p);

@@ -12,9 +12,13 @@ struct loop {
 
 static void enter_slice(struct loop *l, uint64_t waited_ns)
 {
+	uint64_t expired_ns = pcpus_expired_ns(l->pcpus, l->i);
+
 	steal_enter(l->v, waited_ns);
 	l->v->entered_ns = monotonic_ns();
 	l->v->stats.slices++;
+	if (waited_ns && expired_ns)
+		mv_hist_record(&l->v->handover, l->v->entered_ns - expired_ns);
 }
 
 static void leave_slice(struct loop *l)

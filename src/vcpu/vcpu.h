@@ -12,6 +12,7 @@
 #include "error.h"
 #include "flush.h"
 #include "guest_mem.h"
+#include "minivmm/hist.h"
 #include "steal.h"
 #include "vcpu_stats.h"
 
@@ -56,7 +57,8 @@ struct vcpu {
 	uint8_t *flush_byte; /* for FLUSH_VIA_steal_msr: the byte that the kernel looks at */
 	struct steal steal;
 	struct vcpu_stats stats;
-	uint64_t entered_ns; /* when it was given its present pCPU */
+	struct mv_hist handover; /* ns from the end of another's slice until KVM_RUN for this one */
+	uint64_t entered_ns;	 /* when it was given its present pCPU */
 };
 
 /* Creates a vCPU in the VM that vm_fd stands for. 0, or -1 with an error. */

@@ -99,6 +99,7 @@ static void collect_vcpu(const struct machine *m, unsigned i, struct run_result 
 	v->vm = t->vcpu->vm;
 	v->index = t->vcpu->index;
 	v->host = t->vcpu->stats;
+	mv_hist_merge(&result->handover, &t->vcpu->handover);
 	if (!result->measured)
 		return;
 	for (unsigned k = 0; k < result->nr_mechanisms; k++) {

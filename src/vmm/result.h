@@ -51,6 +51,7 @@ struct run_result {
 	struct vcpu_result *vcpu;
 
 	unsigned phases;	    /* that ran to their end */
+	struct mv_hist handover;    /* from the end of a slice until KVM_RUN for the next vCPU */
 	uint64_t startup_ns;	    /* from exec to the first guest instruction */
 	uint64_t elapsed_ns;	    /* from the first guest instruction to the end */
 	struct selfcheck selfcheck; /* which primitives were proven to flush on this host */

@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "kvm_ioctl.h"
 #include "minivmm/abi.h"
 #include "pcpu.h"
+#include "ring3_start.h"
 #include "vm.h"
 #include "x86_boot.h"
 
@@ -26,7 +26,6 @@
 #define WINDOW_GVA 0x3fe00000ull
 
 #define PTE_FLAGS 0x7 /* present, writable, ring 3 */
-#define DPL_USER  3
 #define VALUE_A	  0xaaaa
 #define VALUE_B	  0xbbbb
 
@@ -60,11 +59,10 @@ static void build_window(struct vm *vm)
 	memcpy(at(vm, CODE_GPA), selfcheck_guest, (size_t)(selfcheck_guest_end - selfcheck_guest));
 }
 
-static int start_in_ring3(struct vm *vm, struct error *err)
+static int start_guest(struct vm *vm, struct error *err)
 {
 	struct kvm_regs regs = {
 		.rip = CODE_GPA,
-		.rflags = 2,
 		.rdi = WINDOW_GVA,
 		.rsi = TABLE_GPA,
 		.r8 = PAGE_A_GPA | PTE_FLAGS,
@@ -72,17 +70,8 @@ static int start_in_ring3(struct vm *vm, struct error *err)
 		.r10 = MV_DOORBELL_GPA + MV_DB_NOP,
 		.rdx = READINGS_GPA,
 	};
-	struct kvm_sregs sregs;
 
-	if (kvm_ioctl(err, vm->vcpu[0].fd, KVM_GET_SREGS, &sregs) < 0)
-		return -1;
-	boot_set_sregs(&sregs);
-	sregs.cs.dpl = sregs.ss.dpl = DPL_USER;
-	sregs.cs.selector = 0x33;
-	sregs.ss.selector = 0x2b;
-	if (kvm_ioctl(err, vm->vcpu[0].fd, KVM_SET_SREGS, &sregs) < 0)
-		return -1;
-	return kvm_ioctl(err, vm->vcpu[0].fd, KVM_SET_REGS, &regs);
+	return ring3_start(&vm->vcpu[0], &regs, err);
 }
 
 /* ---- one trial --------------------------------------------------------------- */
@@ -139,7 +128,9 @@ static enum proof try_flush(struct vm *vm, void (*flush)(struct vcpu *), uint64_
 /* The control: a plain exit. If it flushes as well, nothing else can be proven. */
 static void try_control(struct vm *vm, struct selfcheck *check)
 {
-	check->exit_alone_flushes = try_flush(vm, NULL, &check->plain_resume_ns) != PROOF_FAILS;
+	enum proof proof = try_flush(vm, NULL, &check->plain_resume_ns);
+
+	check->exit_alone_flushes = proof == PROOF_FLUSHES || proof == PROOF_NO_STALE;
 }
 
 static void try_primitive(struct vm *vm, enum flush_prim prim, struct selfcheck *check)
@@ -162,7 +153,7 @@ int selfcheck_run(int kvm_fd, struct selfcheck *ret_check, struct error *err)
 	if (vm_init(&vm, kvm_fd, 0, 1, MEM_BYTES, err))
 		return -1;
 	build_window(&vm);
-	int result = start_in_ring3(&vm, err);
+	int result = start_guest(&vm, err);
 	if (result == 0) {
 		try_control(&vm, ret_check);
 		for (unsigned i = 0; i < NR_FLUSH_PRIMS; i++)

@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Benchmarks of the vCPU layer: what its run loop costs, and a change of vCPU.
+ *
+ * Everything that is compared is measured in turn in one run, since the speed of a
+ * machine drifts. Prints one line of JSON; times in nanoseconds.
+ */
+#define _GNU_SOURCE
+#include <linux/kvm.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+#include "doorbell.h"
+#include "host_check.h"
+#include "machine.h"
+#include "ring3_start.h"
+#include "selfcheck.h"
+#include "x86_boot.h"
+
+#define MEM_BYTES MV_MEM_MIN_BYTES
+#define CODE_GPA  MV_IMAGE_GPA
+#define DATA_GPA  (CODE_GPA + 0x1000)
+#define FLUSH_GPA (CODE_GPA + 0x2000)
+#define STEAL_GPA (CODE_GPA + 0x3000)
+
+#define EXIT_BLOCKS	  60
+#define EXITS_PER_BLOCK	  1000
+#define SWITCHES	  6000
+#define SWITCH_WARM_UP	  100
+#define SWITCHES_PER_TURN 16 /* with a flush, and then without */
+#define SLICE_NS	  500000
+
+static void fail(const struct error *err)
+{
+	fprintf(stderr, "bench_vcpu: %s\n", err->text);
+	exit(err->status);
+}
+
+static void build(struct vm *vm, int kvm_fd, unsigned nr_vcpus, const uint8_t *code, size_t bytes)
+{
+	struct error err;
+
+	if (vm_init(vm, kvm_fd, 0, nr_vcpus, MEM_BYTES, &err))
+		fail(&err);
+	boot_build_page_tables(vm->mem.hva, MEM_BYTES);
+	memcpy(vm->mem.hva + CODE_GPA, code, bytes);
+}
+
+static void start(struct vcpu *v, const struct kvm_regs *regs)
+{
+	struct error err;
+
+	if (ring3_start(v, regs, &err))
+		fail(&err);
+}
+
+static uint64_t median(uint64_t *value, unsigned nr)
+{
+	for (unsigned i = 1; i < nr; i++) {
+		for (unsigned k = i; k > 0 && value[k] < value[k - 1]; k--) {
+			uint64_t swap = value[k];
+			value[k] = value[k - 1];
+			value[k - 1] = swap;
+		}
+	}
+	return value[nr / 2];
+}
+
+/* ---- the run loop against a bare KVM_RUN loop on the same exit ------------------- */
+
+/* 1: movl $0, (%rdi); jmp 1b */
+static const uint8_t ring_for_ever[] = { 0xc7, 0x07, 0, 0, 0, 0, 0xeb, 0xf8 };
+
+struct exit_bench {
+	struct vcpu_thread thread;
+	unsigned left;
+};
+
+/* The handler that minivmm has, until enough exits have been counted. */
+static enum vcpu_action count_exit(void *context, struct vcpu *v, const struct vcpu_exit *e)
+{
+	struct exit_bench *bench = context;
+	enum vcpu_action action = doorbell_exit(&bench->thread, v, e);
+
+	return --bench->left ? action : VCPU_STOP;
+}
+
+static uint64_t time_run_loop(struct exit_bench *bench, struct pcpus *pcpus)
+{
+	struct vcpu_handler handler = { .context = bench, .exit = count_exit };
+	uint64_t start_ns = monotonic_ns();
+
+	bench->left = EXITS_PER_BLOCK;
+	vcpu_run_loop(bench->thread.vcpu, pcpus, 0, &handler);
+	uint64_t ns = monotonic_ns() - start_ns;
+	pcpus_release(pcpus, 0);
+	return ns / EXITS_PER_BLOCK;
+}
+
+static uint64_t time_bare_loop(struct vcpu *v)
+{
+	uint64_t start_ns = monotonic_ns();
+
+	for (unsigned i = 0; i < EXITS_PER_BLOCK; i++) {
+		if (ioctl(v->fd, KVM_RUN, 0) || v->run->exit_reason != KVM_EXIT_MMIO)
+			abort();
+	}
+	return (monotonic_ns() - start_ns) / EXITS_PER_BLOCK;
+}
+
+static void init_pcpus(struct pcpus *pcpus, unsigned nr_vcpus)
+{
+	static const int host_cpu[] = { 0 };
+	struct error err;
+	struct pcpu_config config = {
+		.host_cpu = host_cpu,
+		.nr_pcpus = 1,
+		.nr_vms = 1,
+		.nr_vcpus = nr_vcpus,
+		.slice_ns = SLICE_NS,
+		.policy = sched_policy_find("round-robin"),
+	};
+
+	if (pcpus_init(pcpus, &config, &err))
+		fail(&err);
+}
+
+static void bench_exits(int kvm_fd, enum flush_prim flush_via)
+{
+	struct vm vm;
+	struct pcpus pcpus;
+	struct error err;
+	uint64_t loop_ns[EXIT_BLOCKS], bare_ns[EXIT_BLOCKS];
+	struct exit_bench bench = { 0 };
+
+	build(&vm, kvm_fd, 1, ring_for_ever, sizeof(ring_for_ever));
+	start(&vm.vcpu[0],
+	      &(struct kvm_regs){ .rip = CODE_GPA, .rdi = MV_DOORBELL_GPA + MV_DB_NOP });
+	init_pcpus(&pcpus, 1);
+	bench.thread.vm = &vm;
+	bench.thread.vcpu = &vm.vcpu[0];
+	if (pcpus_attach(&pcpus, 0, &err))
+		fail(&err);
+	for (unsigned i = 0; i < EXIT_BLOCKS; i++) {
+		vm.vcpu[0].run->kvm_valid_regs = 0;
+		bare_ns[i] = time_bare_loop(&vm.vcpu[0]);
+		if (flush_primitives[flush_via].prepare(&vm.vcpu[0], &vm.mem, FLUSH_GPA, &err))
+			fail(&err);
+		loop_ns[i] = time_run_loop(&bench, &pcpus);
+	}
+	printf("\"exit_run_loop_ns\": %llu, \"exit_bare_loop_ns\": %llu, ",
+	       (unsigned long long)median(loop_ns, EXIT_BLOCKS),
+	       (unsigned long long)median(bare_ns, EXIT_BLOCKS));
+	pcpus_finish(&pcpus);
+	vm_finish(&vm);
+}
+
+/* ---- a change of vCPU at the end of a slice, guest to guest ------------------------ */
+
+/* What each vCPU leaves for us. */
+struct stamps {
+	uint64_t last;	/* TSC, stored over and over */
+	uint64_t first; /* TSC at the first store since this was zeroed */
+};
+
+/*
+ * 1: rdtsc; shl $32, %rdx; or %rdx, %rax; mov %rax, (%rdi)
+ *    cmpq $0, 8(%rdi); jne 1b
+ *    rdtsc; shl $32, %rdx; or %rdx, %rax; mov %rax, 8(%rdi); jmp 1b
+ *
+ * The TSC is read anew for the first stamp: most slices end right behind the first
+ * rdtsc, so that what it read is older than the slice that the store belongs to.
+ */
+static const uint8_t stamp_for_ever[] = {
+	0x0f, 0x31, 0x48, 0xc1, 0xe2, 0x20, 0x48, 0x09, 0xd0, 0x48, 0x89, 0x07,
+	0x48, 0x83, 0x7f, 0x08, 0x00, 0x75, 0xed, 0x0f, 0x31, 0x48, 0xc1, 0xe2,
+	0x20, 0x48, 0x09, 0xd0, 0x48, 0x89, 0x47, 0x08, 0xeb, 0xde,
+};
+
+static struct {
+	struct vm vm;
+	struct pcpus pcpus;
+	unsigned switches;
+	bool flushes;		 /* the last hand-over had a flush */
+	struct mv_hist ticks[2]; /* guest to guest: without and with a flush */
+} change;
+
+static struct stamps *stamps_of(const struct vcpu *v)
+{
+	return (struct stamps *)(change.vm.mem.hva + DATA_GPA) + v->index;
+}
+
+/* v leaves: it has noted when it began, and the other has left its last stamp. */
+static void note_switch(struct vcpu *v)
+{
+	struct stamps *mine = stamps_of(v);
+	const struct stamps *other = stamps_of(&change.vm.vcpu[!v->index]);
+
+	if (mine->first && other->last && ++change.switches > SWITCH_WARM_UP)
+		mv_hist_record(&change.ticks[change.flushes], mine->first - other->last);
+	if (change.switches >= SWITCHES) {
+		pcpus_stop(&change.pcpus);
+		vcpu_kick(&change.vm.vcpu[0]);
+		vcpu_kick(&change.vm.vcpu[1]);
+	}
+}
+
+static void maybe_flush(struct vcpu *v)
+{
+	stamps_of(v)->first = 0;
+	change.flushes = change.switches / SWITCHES_PER_TURN % 2;
+	if (change.flushes)
+		v->flush->flush(v);
+}
+
+static const struct steal_protocol measuring = { .leave = note_switch, .enter = maybe_flush };
+
+static void *run_vcpu(void *argument)
+{
+	struct vcpu *v = argument;
+	struct vcpu_handler handler = { 0 };
+	struct error err;
+
+	if (pcpus_attach(&change.pcpus, v->index, &err))
+		fail(&err);
+	v->tid = change.pcpus.waiter[v->index].tid;
+	vcpu_run_loop(v, &change.pcpus, v->index, &handler);
+	return NULL;
+}
+
+static void bench_change(int kvm_fd, enum flush_prim flush_via)
+{
+	pthread_t thread[2];
+	struct mv_hist handover = { 0 };
+	struct error err;
+
+	build(&change.vm, kvm_fd, 2, stamp_for_ever, sizeof(stamp_for_ever));
+	init_pcpus(&change.pcpus, 2);
+	double ns_per_tick = 1e6 / vcpu_tsc_khz(&change.vm.vcpu[0]);
+	for (unsigned i = 0; i < 2; i++) {
+		struct vcpu *v = &change.vm.vcpu[i];
+
+		start(v, &(struct kvm_regs){ .rip = CODE_GPA,
+					     .rdi = DATA_GPA + i * sizeof(struct stamps) });
+		v->flush = &flush_primitives[flush_via];
+		v->steal.protocol = &measuring;
+		if (steal_set_msr(&v->steal, &change.vm.mem, (STEAL_GPA + i * 64) | 1) ||
+		    v->flush->prepare(v, &change.vm.mem, FLUSH_GPA + i * 64, &err))
+			fail(&err);
+	}
+	for (unsigned i = 0; i < 2; i++)
+		pthread_create(&thread[i], NULL, run_vcpu, &change.vm.vcpu[i]);
+	for (unsigned i = 0; i < 2; i++) {
+		pthread_join(thread[i], NULL);
+		mv_hist_merge(&handover, &change.vm.vcpu[i].handover);
+	}
+	for (unsigned f = 0; f < 2; f++)
+		printf("\"guest_to_guest_%s_ns\": {\"p50\": %.0f, \"p99\": %.0f}, ",
+		       f ? "flush" : "plain",
+		       (double)mv_hist_quantile(&change.ticks[f], 500000) * ns_per_tick,
+		       (double)mv_hist_quantile(&change.ticks[f], 990000) * ns_per_tick);
+	printf("\"expiry_to_run_ns\": {\"p50\": %llu, \"p99\": %llu}",
+	       (unsigned long long)mv_hist_quantile(&handover, 500000),
+	       (unsigned long long)mv_hist_quantile(&handover, 990000));
+	pcpus_finish(&change.pcpus);
+	vm_finish(&change.vm);
+}
+
+int main(void)
+{
+	struct selfcheck check;
+	struct error err;
+	sigset_t kick;
+
+	sigemptyset(&kick);
+	sigaddset(&kick, VCPU_KICK_SIGNAL);
+	sigprocmask(SIG_BLOCK, &kick, NULL);
+
+	int kvm_fd = host_open_kvm(&err);
+	if (kvm_fd < 0 || selfcheck_run(kvm_fd, &check, &err))
+		fail(&err);
+	int best = selfcheck_best(&check);
+	if (best < 0)
+		best = FLUSH_VIA_sregs;
+	printf("{\"flush_via\": \"%s\", ", flush_primitives[best].name);
+	bench_exits(kvm_fd, (enum flush_prim)best);
+	bench_change(kvm_fd, (enum flush_prim)best);
+	puts("}");
+	return 0;
+}

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: MIT
+# Bash completion for minivmm; a unit test compares the words with the option table.
+# shellcheck shell=bash disable=SC2207
+
+_minivmm_options="
+ --vcpus --vms --pcpus --mem --slice --slice-jitter --sched --shootdown --flush-via
+ --duration --count --seed --inject --timeout --json
+ --list --quiet --verbose --version --help "
+_minivmm_mechanisms=" ipi pv "
+_minivmm_scenarios=" ping storm ebizzy "
+_minivmm_policies=" round-robin random "
+_minivmm_primitives=" auto sregs sync-regs steal-msr "
+_minivmm_faults="
+ none skip-deferred-flush skip-ipi-flush lose-flush-bit mark-while-running
+ clear-after-flush inverted-cmpxchg "
+
+# Completes the last of several names with commas between, keeping those before it.
+_minivmm_list() {
+	local before=""
+	[[ $2 == *,* ]] && before="${2%,*},"
+	COMPREPLY=($(compgen -P "$before" -W "$1" -- "${2##*,}"))
+}
+
+_minivmm() {
+	local word="${COMP_WORDS[COMP_CWORD]}" before="${COMP_WORDS[COMP_CWORD - 1]}"
+
+	# Bash takes "--opt=value" for three words.
+	if [[ $word == "=" ]]; then
+		word=""
+	elif [[ $before == "=" ]]; then
+		before="${COMP_WORDS[COMP_CWORD - 2]}"
+	fi
+	COMPREPLY=()
+	case "$before" in
+	--shootdown) _minivmm_list "$_minivmm_mechanisms" "$word" ;;
+	--sched) COMPREPLY=($(compgen -W "$_minivmm_policies" -- "$word")) ;;
+	--flush-via) COMPREPLY=($(compgen -W "$_minivmm_primitives" -- "$word")) ;;
+	--inject) COMPREPLY=($(compgen -W "$_minivmm_faults" -- "$word")) ;;
+	scenario) COMPREPLY=($(compgen -W "$_minivmm_scenarios" -- "$word")) ;;
+	--json) COMPREPLY=($(compgen -f -- "$word")) ;;
+	--vcpus | --vms | --pcpus | --mem | --slice | --slice-jitter | --duration | --count | \
+		--seed | --timeout) ;;
+	*)
+		if [[ " ${COMP_WORDS[*]:0:COMP_CWORD} " == *" -- "* ]]; then
+			COMPREPLY=($(compgen -W "scenario=" -- "$word"))
+		elif [[ $word == -* ]]; then
+			COMPREPLY=($(compgen -W "$_minivmm_options" -- "$word"))
+		else
+			COMPREPLY=($(compgen -f -- "$word"))
+		fi
+		;;
+	esac
+}
+
+complete -o filenames -F _minivmm minivmm

@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: MIT */
+/* The command line: defaults, values, refusals, and the documents that describe it. */
+#include "unit.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "names.h"
+#include "options.h"
+
+#define MAX_WORDS 16
+
+static const struct cpu_list allowed = { 3, { 0, 1, 3 } };
+
+/* Parses a command line whose words are separated by single spaces. */
+static int parse(const char *line, struct options *ret, struct error *err)
+{
+	static char words[4096];
+	char *argv[MAX_WORDS + 1] = { "minivmm" };
+	int argc = 1;
+
+	snprintf(words, sizeof(words), "%s", line);
+	for (char *word = strtok(words, " "); word; word = strtok(NULL, " "))
+		argv[argc++] = word;
+	argv[argc] = NULL;
+	return options_parse(argc, argv, &allowed, ret, err);
+}
+
+static struct options parse_well(const char *line)
+{
+	struct options o;
+	struct error err;
+
+	ck_assert_msg(!parse(line, &o, &err), "'%s': %s", line, err.text);
+	return o;
+}
+
+START_TEST(defaults_are_as_documented)
+{
+	struct options o = parse_well("guest.elf");
+
+	ck_assert_int_eq(o.command, COMMAND_RUN);
+	ck_assert_str_eq(o.guest_path, "guest.elf");
+	ck_assert_str_eq(o.guest_args, "");
+	ck_assert_uint_eq(o.nr_vcpus, 6);
+	ck_assert_uint_eq(o.nr_vms, 1);
+	ck_assert_mem_eq(&o.pcpus, &allowed, sizeof(allowed));
+	ck_assert_uint_eq(o.mem_bytes, 64 << 20);
+	ck_assert_uint_eq(o.slice_ns, 4000000);
+	ck_assert_uint_eq(o.slice_jitter_pct, 25);
+	ck_assert_str_eq(o.sched, "round-robin");
+	ck_assert_uint_eq(o.nr_mechanisms, 2);
+	ck_assert_str_eq(o.mechanism[0], "ipi");
+	ck_assert_str_eq(o.mechanism[1], "pv");
+	ck_assert_str_eq(o.flush_via, "auto");
+	ck_assert_uint_eq(o.duration_ns, 2000000000);
+	ck_assert_uint_eq(o.count, 0);
+	ck_assert(!o.seed_given);
+	ck_assert_str_eq(o.fault, "none");
+	ck_assert_uint_eq(o.timeout_ns, 34000000000);
+	ck_assert_ptr_null(o.json_path);
+	ck_assert(!o.quiet && !o.verbose);
+}
+END_TEST
+
+START_TEST(every_option_arrives_where_it_belongs)
+{
+	struct options o = parse_well(
+		"--vcpus 5 --vms=2 --pcpus 3,0 guest.elf --mem=8M --slice 1ms "
+		"--sched=random --shootdown=pv --seed=42");
+
+	ck_assert_uint_eq(o.nr_vcpus, 5);
+	ck_assert_uint_eq(o.nr_vms, 2);
+	ck_assert_uint_eq(o.pcpus.nr, 2);
+	ck_assert_int_eq(o.pcpus.cpu[0], 3);
+	ck_assert_uint_eq(o.mem_bytes, 8 << 20);
+	ck_assert_uint_eq(o.slice_ns, 1000000);
+	ck_assert_str_eq(o.sched, "random");
+	ck_assert_uint_eq(o.nr_mechanisms, 1);
+	ck_assert_str_eq(o.mechanism[0], "pv");
+	ck_assert(o.seed_given);
+	ck_assert_uint_eq(o.seed, 42);
+
+	o = parse_well("--slice-jitter=0 --flush-via sregs --duration=1s --count 9 --verbose "
+		       "--inject=lose-flush-bit --json r.json g -- a=b c=");
+	ck_assert_uint_eq(o.slice_jitter_pct, 0);
+	ck_assert_str_eq(o.flush_via, "sregs");
+	ck_assert_uint_eq(o.duration_ns, 1000000000);
+	ck_assert_uint_eq(o.count, 9);
+	ck_assert_str_eq(o.fault, "lose-flush-bit");
+	ck_assert_str_eq(o.json_path, "r.json");
+	ck_assert(o.verbose && !o.quiet);
+	ck_assert_str_eq(o.guest_args, "a=b c=");
+	ck_assert_uint_eq(o.timeout_ns, 32000000000);
+	ck_assert_uint_eq(parse_well("g --timeout 5s").timeout_ns, 5000000000);
+	ck_assert(parse_well("g --quiet").quiet);
+	ck_assert_uint_eq(parse_well("g --vcpus 256").nr_vcpus, 256);
+	ck_assert_uint_eq(parse_well("g --seed 18446744073709551615").seed, UINT64_MAX);
+}
+END_TEST
+
+START_TEST(what_follows_two_dashes_is_the_guests)
+{
+	struct options o = parse_well("g -- --vcpus=9 scenario=storm");
+
+	ck_assert_str_eq(o.guest_args, "--vcpus=9 scenario=storm");
+	ck_assert_uint_eq(o.nr_vcpus, 6);
+}
+END_TEST
+
+START_TEST(the_default_vcpus_are_no_more_than_the_most)
+{
+	struct cpu_list many = { .nr = 200 };
+	struct options o;
+	struct error err;
+
+	for (int i = 0; i < 200; i++)
+		many.cpu[i] = i;
+	ck_assert_int_eq(options_parse(2, (char *[]){ "minivmm", "g", NULL }, &many, &o, &err), 0);
+	ck_assert_uint_eq(o.nr_vcpus, MV_MAX_VCPUS);
+}
+END_TEST
+
+START_TEST(commands_need_no_guest)
+{
+	ck_assert_int_eq(parse_well("--help").command, COMMAND_HELP);
+	ck_assert_int_eq(parse_well("--version").command, COMMAND_VERSION);
+	ck_assert_int_eq(parse_well("--list --nonsense").command, COMMAND_LIST);
+}
+END_TEST
+
+START_TEST(every_mistake_is_named_in_one_line)
+{
+	static const struct {
+		const char *line;
+		const char *says[2];
+	} table[] = {
+		{ "", { "no guest given", "GUEST.ELF" } },
+		{ "-- a=b", { "no guest given", "" } },
+		{ "g h", { "'h'", "too many" } },
+		{ "g --slize 4ms", { "'--slize'", "'--slice'" } },
+		{ "g --vcpu5 4", { "'--vcpu5'", "'--vcpus'" } },
+		{ "g --frobnicate", { "'--frobnicate'", "--help" } },
+		{ "g --v", { "'--v'", "in full" } },
+		{ "g -x", { "'-x'", "--help" } },
+		{ "g --quiet=yes", { "'--quiet'", "no value" } },
+		{ "g --vcpus", { "'--vcpus'", "needs a value" } },
+		{ "g --vcpus 0", { "--vcpus '0'", "1 to 256" } },
+		{ "g --vcpus 257", { "--vcpus '257'", "1 to 256" } },
+		{ "g --vcpus many", { "--vcpus 'many'", "not a number" } },
+		{ "g --vcpus -1", { "--vcpus '-1'", "not a number" } },
+		{ "g --vms 0", { "--vms '0'", "1 to 64" } },
+		{ "g --vms 65", { "--vms '65'", "1 to 64" } },
+		{ "g --pcpus 2", { "CPU 2", "choose from 0-1,3" } },
+		{ "g --pcpus 0,0", { "CPU 0", "twice" } },
+		{ "g --pcpus x", { "--pcpus 'x'", "list of CPUs" } },
+		{ "g --mem 1M", { "--mem '1M'", "4M to 3G" } },
+		{ "g --mem 4G", { "--mem '4G'", "4M to 3G" } },
+		{ "g --mem 4194305", { "--mem '4194305'", "4K pages" } },
+		{ "g --mem big", { "--mem 'big'", "not a size" } },
+		{ "g --slice 0ms", { "--slice '0ms'", "no time" } },
+		{ "g --slice 4", { "--slice '4'", "without a unit" } },
+		{ "g --slice 1us", { "--slice '1us'", "10us to 10s" } },
+		{ "g --slice 11s", { "--slice '11s'", "10us to 10s" } },
+		{ "g --slice-jitter 91", { "--slice-jitter '91'", "0 to 90" } },
+		{ "g --sched fair", { "policy 'fair'", "--list" } },
+		{ "g --sched round", { "policy 'round'", "'round-robin'" } },
+		{ "g --shootdown vp", { "mechanism 'vp'", "'pv'" } },
+		{ "g --shootdown ipi,ipi", { "'ipi'", "twice" } },
+		{ "g --shootdown ipi,,pv", { "--shootdown 'ipi,,pv'", "empty" } },
+		{ "g --shootdown a,b,c,d,e,f,g,h,i", { "too many", "8" } },
+		{ "g --flush-via sreg", { "primitive 'sreg'", "'sregs'" } },
+		{ "g --duration 0s", { "--duration '0s'", "no time" } },
+		{ "g --duration 25h", { "--duration '25h'", "24h" } },
+		{ "g --count 0", { "--count '0'", "1 or more" } },
+		{ "g --seed 99999999999999999999", { "--seed", "too big" } },
+		{ "g --inject lose-flush-bits", { "fault 'lose-flush-bits'", "'lose-flush-bit'" } },
+		{ "g --timeout 0s", { "--timeout '0s'", "no time" } },
+		{ "g --json=", { "--json ''", "name of a file" } },
+		{ "g --quiet --verbose", { "--quiet", "--verbose" } },
+		{ "g -- word", { "'word'", "KEY=VALUE" } },
+		{ "g -- =x", { "'=x'", "KEY=VALUE" } },
+	};
+
+	for (unsigned i = 0; i < COUNT_OF(table); i++) {
+		struct options o = { .nr_vcpus = 77 };
+		struct error err = { .text = "" };
+
+		ck_assert_msg(parse(table[i].line, &o, &err) == -1, "'%s' was taken",
+			      table[i].line);
+		ck_assert_int_eq(err.status, EXIT_USAGE);
+		for (unsigned j = 0; j < 2; j++)
+			ck_assert_msg(strstr(err.text, table[i].says[j]) != NULL,
+				      "'%s' got '%s', without '%s'", table[i].line, err.text,
+				      table[i].says[j]);
+		ck_assert_uint_eq(o.nr_vcpus, 77);
+	}
+}
+END_TEST
+
+START_TEST(guest_arguments_may_fill_their_page_and_no_more)
+{
+	char line[MV_ARGS_BYTES + 16] = "g -- k=";
+	size_t start = strlen("g -- ");
+
+	memset(line + start + 2, 'v', MV_ARGS_BYTES);
+	line[start + MV_ARGS_BYTES - 1] = 0;
+	ck_assert_uint_eq(strlen(parse_well(line).guest_args), MV_ARGS_BYTES - 1);
+
+	struct options o;
+	struct error err;
+	line[start + MV_ARGS_BYTES - 1] = 'v';
+	line[start + MV_ARGS_BYTES] = 0;
+	ck_assert_int_eq(parse(line, &o, &err), -1);
+	ck_assert_ptr_nonnull(strstr(err.text, "too long"));
+}
+END_TEST
+
+START_TEST(a_guest_argument_with_a_blank_is_refused)
+{
+	struct options o;
+	struct error err;
+	char *argv[] = { "minivmm", "g", "--", "a=b c", NULL };
+
+	ck_assert_int_eq(options_parse(4, argv, &allowed, &o, &err), -1);
+	ck_assert_ptr_nonnull(strstr(err.text, "'a=b c'"));
+}
+END_TEST
+
+START_TEST(a_message_stays_one_line_whatever_it_quotes)
+{
+	struct options o;
+	struct error err;
+	char *argv[] = { "minivmm", "g", "--sched", "a\nb\033[31m", NULL };
+
+	ck_assert_int_eq(options_parse(4, argv, &allowed, &o, &err), -1);
+	ck_assert_ptr_nonnull(strstr(err.text, "'a?b?[31m'"));
+}
+END_TEST
+
+START_TEST(a_long_message_ends_in_dots)
+{
+	struct error err;
+	char value[1000];
+
+	memset(value, 'x', sizeof(value) - 1);
+	value[sizeof(value) - 1] = 0;
+	ck_assert_int_eq(error_set(&err, EXIT_USAGE, "%s", value), -1);
+	ck_assert_str_eq(err.text + strlen(err.text) - 4, "x...");
+	ck_assert_int_eq(error_set_errno(&err, EXIT_HOST, 2, "open '%s'", "f"), -1);
+	ck_assert_str_eq(err.text, "open 'f': No such file or directory");
+}
+END_TEST
+
+/* ---- the documents ---------------------------------------------------------------------- */
+
+static char *read_source(const char *name)
+{
+	static char text[1 << 16];
+	char path[512];
+	const char *root = getenv("MINIVMM_SOURCE");
+
+	ck_assert_msg(root != NULL, "MINIVMM_SOURCE must name the source directory");
+	snprintf(path, sizeof(path), "%s/%s", root, name);
+	FILE *file = fopen(path, "r");
+	ck_assert_msg(file != NULL, "%s", path);
+	text[fread(text, 1, sizeof(text) - 1, file)] = 0;
+	fclose(file);
+	return text;
+}
+
+START_TEST(help_shows_every_option_in_lines_of_80)
+{
+	char *text;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	options_print_help(out);
+	fclose(out);
+	for (unsigned i = 0; i < nr_option_rows; i++) {
+		char usage[64];
+		snprintf(usage, sizeof(usage), "\n  --%s ", option_table[i].name);
+		ck_assert_msg(strstr(text, usage) != NULL, "%s", usage);
+	}
+	for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n"))
+		ck_assert_msg(strlen(line) <= 80, "%s", line);
+	free(text);
+}
+END_TEST
+
+/* Whether a word is in a text, between blanks or ends of lines. */
+static bool has_word(const char *text, const char *word)
+{
+	static const char blank[] = " \n";
+	size_t length = strlen(word);
+
+	for (const char *at = text; (at = strstr(at, word)); at++) {
+		if (at > text && strchr(blank, at[-1]) && strchr(blank, at[length]))
+			return true;
+	}
+	return false;
+}
+
+/* In both directions: nothing is left out, and nothing is described that is gone. */
+START_TEST(the_man_page_describes_every_option_and_no_other)
+{
+	const char *page = read_source("data/minivmm.1");
+	unsigned described = 0;
+
+	for (unsigned i = 0; i < nr_option_rows; i++) {
+		char item[96];
+
+		snprintf(item, sizeof(item), "\n.It Fl -%s%s%s\n", option_table[i].name,
+			 option_table[i].value ? " Ar " : "",
+			 option_table[i].value ? option_table[i].value : "");
+		ck_assert_msg(strstr(page, item) != NULL, "%s", item);
+	}
+	for (const char *item = page; (item = strstr(item, "\n.It Fl -")); item++)
+		described++;
+	ck_assert_uint_eq(described, nr_option_rows);
+}
+END_TEST
+
+START_TEST(completion_offers_every_option_and_every_name)
+{
+	static const struct name_table *const tables[] = { &mechanism_names, &scenario_names,
+							   &policy_names, &flush_prim_names,
+							   &fault_names };
+	const char *script = read_source("data/minivmm.bash");
+	char word[96];
+
+	for (unsigned i = 0; i < nr_option_rows; i++) {
+		snprintf(word, sizeof(word), "--%s", option_table[i].name);
+		ck_assert_msg(has_word(script, word), "%s", word);
+	}
+	for (unsigned t = 0; t < COUNT_OF(tables); t++) {
+		for (unsigned i = 0; i < tables[t]->nr; i++)
+			ck_assert_msg(has_word(script, tables[t]->name[i]), "%s",
+				      tables[t]->name[i]);
+	}
+}
+END_TEST
+
+#define TESTS(X)                                            \
+	X(defaults_are_as_documented)                       \
+	X(every_option_arrives_where_it_belongs)            \
+	X(what_follows_two_dashes_is_the_guests)            \
+	X(the_default_vcpus_are_no_more_than_the_most)      \
+	X(commands_need_no_guest)                           \
+	X(every_mistake_is_named_in_one_line)               \
+	X(guest_arguments_may_fill_their_page_and_no_more)  \
+	X(a_guest_argument_with_a_blank_is_refused)         \
+	X(a_message_stays_one_line_whatever_it_quotes)      \
+	X(a_long_message_ends_in_dots)                      \
+	X(help_shows_every_option_in_lines_of_80)           \
+	X(the_man_page_describes_every_option_and_no_other) \
+	X(completion_offers_every_option_and_every_name)
+
+UNIT_SUITE(options, TESTS)

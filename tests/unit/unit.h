@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/* What a file of unit tests gives to main.c: its tests, under the name of the file. */
+#ifndef TESTS_UNIT_H
+#define TESTS_UNIT_H
+
+#include <check.h>
+
+#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
+
+/*
+ * UNIT_SUITE(name, cases) defines the suite of test_<name>.c from the tests that
+ * `cases`, an X-macro of X(test), lists.
+ */
+#define UNIT_ADD_TEST(test) tcase_add_test(tcase, test);
+#define UNIT_SUITE(name, cases)                                     \
+	Suite *name##_suite(void)                                   \
+	{                                                           \
+		Suite *suite = suite_create(#name);                 \
+		TCase *tcase = tcase_create(#name);                 \
+                                                                    \
+		tcase_set_timeout(tcase, 100);                      \
+		cases(UNIT_ADD_TEST) suite_add_tcase(suite, tcase); \
+		return suite;                                       \
+	}
+
+/* X(name): every test_<name>.c, as in meson.build. */
+#define UNIT_SUITES(X) \
+	X(elf)         \
+	X(hist)        \
+	X(json_output) \
+	X(names)       \
+	X(options)     \
+	X(parse)       \
+	X(pv_flush)    \
+	X(report)
+
+#define X(name) Suite *name##_suite(void);
+UNIT_SUITES(X)
+#undef X
+
+#endif

@@ -26,10 +26,16 @@ static void model_step(enum access access, const void *byte);
 enum { NR_PAGES = 2, NO_ENTRY = 255 };
 
 /* How long the histories are. */
-enum { ROUNDS_OF_FIRST = 2, ROUNDS_OF_SECOND = 1, READS = 2, PREEMPTIONS = 2, EXTRA_MARKS = 1 };
+enum {
+	ROUNDS_OF_FIRST = 2,
+	ROUNDS_OF_SECOND = 1,
+	TRANSLATIONS = 2,
+	PREEMPTIONS = 2,
+	EXTRA_MARKS = 1
+};
 
 /* Thread indexes; the initiators' are also those of their pages. */
-enum { INITIATOR_0, INITIATOR_1, TARGET, BUFFER_0, BUFFER_1, NR_THREADS };
+enum { INITIATOR_0, INITIATOR_1, TARGET, BUFFER_0, BUFFER_1, NR_THTRANSLATIONS };
 
 /* Translations are generations: the initiator's n-th PTE is n. */
 static struct world {
@@ -40,12 +46,13 @@ static struct world {
 	uint8_t in_flight[NR_PAGES]; /* translation of the instruction that is executing */
 	uint8_t executing;	     /* the target is in guest mode */
 	uint8_t ipi;		     /* pending */
-	uint8_t request[NR_PAGES];   /* tickets, in the initiators' mailboxes */
-	uint8_t ack[NR_PAGES];
-	uint8_t required[NR_PAGES]; /* the lowest generation that may still be used */
+	uint8_t requested;	     /* the last ticket that was taken */
+	uint8_t acked;		     /* the last ticket that was served */
+	uint8_t awaited[NR_PAGES];   /* the ticket that each initiator waits for */
+	uint8_t required[NR_PAGES];  /* the lowest generation that may still be used */
 	uint8_t owed; /* initiators who were promised a flush before the next instruction */
 	uint8_t initiators_left;
-	uint8_t reads_left;
+	uint8_t translations_left;
 	uint8_t preemptions_left;
 	uint8_t extra_marks_left;
 } w;
@@ -159,22 +166,23 @@ static enum pv_defer try_defer(void)
 	}
 }
 
-static unsigned is_acknowledged(unsigned self)
+static unsigned is_served(unsigned self)
 {
-	return w.ack[self] >= w.request[self];
+	return w.acked >= w.awaited[self];
 }
 
-static void interrupt_and_wait(unsigned self, uint8_t ticket)
+/* As in the guest's ipi.c. */
+static void interrupt_and_wait(unsigned self)
 {
-	static const char *const wait[] = { "sees the acknowledgment" };
+	static const char *const wait[] = { "sees its ticket served" };
 
-	explore_step("posts a request");
+	explore_step("takes a ticket");
 	empty_store_buffer(self);
-	w.request[self] = ticket;
+	w.awaited[self] = ++w.requested;
 	explore_step("sends an IPI");
 	w.ipi = 1;
 	if (broken != DO_NOT_WAIT)
-		explore_choose(wait, is_acknowledged);
+		explore_choose(wait, is_served);
 }
 
 static void store_pte(unsigned self, uint8_t generation)
@@ -194,7 +202,7 @@ static void shoot_down(unsigned self, uint8_t generation)
 	if (answer == PV_DEFERRED)
 		w.owed |= (uint8_t)(1 << self);
 	else
-		interrupt_and_wait(self, generation);
+		interrupt_and_wait(self);
 	if (broken == DEFER_BEFORE_PTE)
 		store_pte(self, generation);
 	w.required[self] = generation;
@@ -320,23 +328,51 @@ static void host_preempt(void)
 
 /* ---- the target's guest code ----------------------------------------------- */
 
-enum { GO_ON, LOSE_PCPU };
+enum { GO_ON, LOSE_PCPU, SPECULATE_0, SPECULATE_1 };
 
 static unsigned boundary_options(unsigned self)
 {
+	unsigned set = 1u << GO_ON;
+
 	(void)self;
-	return 1u << GO_ON | (w.preemptions_left ? 1u << LOSE_PCPU : 0);
+	if (w.preemptions_left)
+		set |= 1u << LOSE_PCPU;
+	if (w.translations_left && w.tlb[0] == NO_ENTRY)
+		set |= 1u << SPECULATE_0;
+	if (w.translations_left && w.tlb[1] == NO_ENTRY)
+		set |= 1u << SPECULATE_1;
+	return set;
 }
 
-/* The next instruction: before it, the target may lose its pCPU. */
+static void fill_tlb(unsigned page)
+{
+	if (w.tlb[page] == NO_ENTRY)
+		w.tlb[page] = w.pte[page];
+	w.translations_left--;
+}
+
+/*
+ * The next instruction. Before it the target may lose its pCPU, and the CPU may
+ * translate whatever it likes.
+ */
 static void target_step(const char *action)
 {
-	const char *const name[] = { [GO_ON] = action, [LOSE_PCPU] = "loses its pCPU" };
-
+	const char *const name[] = {
+		[GO_ON] = action,
+		[LOSE_PCPU] = "loses its pCPU",
+		[SPECULATE_0] = "translates page 0, speculatively",
+		[SPECULATE_1] = "translates page 1, speculatively",
+	};
 	uint64_t memory = explore_memory();
 
-	while (explore_choose(name, boundary_options) == LOSE_PCPU) {
-		host_preempt();
+	for (;;) {
+		unsigned choice = explore_choose(name, boundary_options);
+		if (choice == GO_ON || choice == EXPLORE_STOP)
+			return;
+		if (choice == LOSE_PCPU)
+			host_preempt();
+		else
+			fill_tlb(choice - SPECULATE_0);
 		explore_forget(memory);
 	}
 }
@@ -344,8 +380,7 @@ static void target_step(const char *action)
 /* An instruction that reads memory: a translation, and then an access through it. */
 static void target_access(unsigned page)
 {
-	if (w.tlb[page] == NO_ENTRY)
-		w.tlb[page] = w.pte[page];
+	fill_tlb(page);
 	w.in_flight[page] = w.tlb[page];
 	if (broken == MARK_IN_MID_INSTRUCTION)
 		target_step("reads through the translation");
@@ -354,14 +389,17 @@ static void target_access(unsigned page)
 	w.in_flight[page] = NO_ENTRY;
 }
 
-static void target_acknowledge(const uint8_t ticket[NR_PAGES])
+static uint8_t target_read_ticket(void)
 {
-	for (unsigned page = 0; page < NR_PAGES; page++) {
-		if (ticket[page] <= w.ack[page])
-			continue;
-		target_step("acknowledges a request");
-		w.ack[page] = ticket[page];
-	}
+	target_step("reads the last ticket");
+	explore_observe(w.requested);
+	return w.requested;
+}
+
+static void target_acknowledge(uint8_t ticket)
+{
+	target_step("acknowledges");
+	w.acked = ticket;
 }
 
 static void target_flush(void)
@@ -372,19 +410,17 @@ static void target_flush(void)
 	flush_tlb();
 }
 
+/* As vector_shootdown in the guest's vectors.S. */
 static void target_interrupt(void)
 {
-	uint8_t ticket[NR_PAGES];
-
 	w.ipi = 0;
-	for (unsigned page = 0; page < NR_PAGES; page++) {
-		target_step("reads a request");
-		ticket[page] = w.request[page];
-		explore_observe(ticket[page]);
-	}
+	if (broken == TICKET_AFTER_FLUSH)
+		target_flush();
+	uint8_t ticket = target_read_ticket();
 	if (broken == ACK_BEFORE_FLUSH)
 		target_acknowledge(ticket);
-	target_flush();
+	if (broken != TICKET_AFTER_FLUSH)
+		target_flush();
 	if (broken != ACK_BEFORE_FLUSH)
 		target_acknowledge(ticket);
 }
@@ -396,7 +432,7 @@ static unsigned target_options(unsigned self)
 	unsigned set = 0;
 
 	(void)self;
-	if (w.reads_left)
+	if (w.translations_left)
 		set |= 1u << READ_0 | 1u << READ_1;
 	if (w.ipi)
 		set |= 1u << TAKE_INTERRUPT;
@@ -405,12 +441,6 @@ static unsigned target_options(unsigned self)
 	if (w.preemptions_left)
 		set |= 1u << LOSE_PCPU_BETWEEN;
 	return set;
-}
-
-static void target_read(unsigned page)
-{
-	w.reads_left--;
-	target_access(page);
 }
 
 static void target_run(unsigned self)
@@ -430,10 +460,10 @@ static void target_run(unsigned self)
 		explore_forget(memory);
 		switch (explore_choose(name, target_options)) {
 		case READ_0:
-			target_read(0);
+			target_access(0);
 			break;
 		case READ_1:
-			target_read(1);
+			target_access(1);
 			break;
 		case TAKE_INTERRUPT:
 			target_interrupt();
@@ -455,7 +485,7 @@ static void reset(void)
 	memset(w.in_flight, NO_ENTRY, sizeof(w.in_flight));
 	w.executing = 1;
 	w.initiators_left = 2;
-	w.reads_left = READS;
+	w.translations_left = TRANSLATIONS;
 	w.preemptions_left = PREEMPTIONS;
 	w.extra_marks_left = EXTRA_MARKS;
 }
@@ -489,8 +519,8 @@ static void print_changes(const void *before)
 		[offsetof(struct world, buffered) + 1] = "buffered PTE 1",
 		[offsetof(struct world, tlb)] = "TLB entry 0",
 		[offsetof(struct world, tlb) + 1] = "TLB entry 1",
-		[offsetof(struct world, ack)] = "ack 0",
-		[offsetof(struct world, ack) + 1] = "ack 1",
+		[offsetof(struct world, requested)] = "last ticket",
+		[offsetof(struct world, acked)] = "acknowledged",
 		[offsetof(struct world, required)] = "lowest allowed 0",
 		[offsetof(struct world, required) + 1] = "lowest allowed 1",
 	};
@@ -508,7 +538,7 @@ static void print_changes(const void *before)
 	}
 }
 
-static const struct explore_thread threads[NR_THREADS] = {
+static const struct explore_thread threads[NR_THTRANSLATIONS] = {
 	[INITIATOR_0] = { "initiator 0", initiator_run, false },
 	[INITIATOR_1] = { "initiator 1", initiator_run, false },
 	[TARGET] = { "target", target_run, false },
@@ -518,7 +548,7 @@ static const struct explore_thread threads[NR_THREADS] = {
 
 static const struct explore_model model = {
 	.thread = threads,
-	.nr_threads = NR_THREADS,
+	.nr_threads = NR_THTRANSLATIONS,
 	.world = &w,
 	.world_bytes = sizeof(w),
 	.reset = reset,

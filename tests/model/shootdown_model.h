@@ -22,6 +22,8 @@
 	  "the host marks a vCPU between an instruction's translation and its access")          \
 	X(SKIP_IPI_FLUSH, "skip-ipi-flush", "the IPI handler acknowledges without flushing")    \
 	X(ACK_BEFORE_FLUSH, "ack-before-flush", "the IPI handler acknowledges, then flushes")   \
+	X(TICKET_AFTER_FLUSH, "ticket-after-flush",                                             \
+	  "the IPI handler flushes, then reads the ticket that it acknowledges")                \
 	X(DO_NOT_WAIT, "do-not-wait", "the initiator sends the IPI and goes on")                \
 	X(INVERTED_CMPXCHG, "inverted-cmpxchg",                                                 \
 	  "the initiator takes a failed compare-and-exchange for a deferred flush")             \

@@ -172,7 +172,7 @@ static void become_ready(struct pcpus *p, unsigned i)
 	__atomic_store_n(&p->waiter[i].granted, 0, __ATOMIC_RELAXED);
 }
 
-/* The pCPU that a vCPU which has become ready can have at once, or NOBODY. */
+/* A pCPU that nobody has: the vCPU's home if that is one, or else any; NOBODY if none is. */
 static int find_idle_pcpu(const struct pcpus *p, unsigned i)
 {
 	unsigned home = p->entity[i].home;
@@ -184,6 +184,18 @@ static int find_idle_pcpu(const struct pcpus *p, unsigned i)
 			return (int)c;
 	}
 	return NOBODY;
+}
+
+/* Finds an idle pCPU for a vCPU that waits, or sees to it that its home becomes free. */
+static void place(struct pcpus *p, unsigned i)
+{
+	int idle = find_idle_pcpu(p, i);
+	struct pcpu *home = &p->pcpu[p->entity[i].home];
+
+	if (idle != NOBODY)
+		grant(p, (unsigned)idle, i, 0);
+	else if (!home->timed)
+		arm_slice_timer(p, home);
 }
 
 /* ---- what vCPUs call ------------------------------------------------------ */
@@ -204,12 +216,7 @@ bool pcpus_acquire(struct pcpus *p, unsigned i, uint64_t *ret_waited_ns)
 		return false;
 	}
 	become_ready(p, i);
-	int idle = find_idle_pcpu(p, i);
-	struct pcpu *home = &p->pcpu[p->entity[i].home];
-	if (idle != NOBODY)
-		grant(p, (unsigned)idle, i, 0);
-	else if (!home->timed)
-		arm_slice_timer(p, home);
+	place(p, i);
 	pthread_mutex_unlock(&p->lock);
 	return wait_turn(p, i, ret_waited_ns);
 }
@@ -229,34 +236,40 @@ static bool give_way(struct pcpus *p, unsigned i, uint64_t expired_ns, uint64_t 
 {
 	become_ready(p, i);
 	int next = hand_over(p, p->entity[i].pcpu, expired_ns);
+	if (p->entity[i].state == SCHED_READY)
+		place(p, i);
 	pthread_mutex_unlock(&p->lock);
 	if (next != (int)i)
 		wake(&p->waiter[next]);
 	return wait_turn(p, i, ret_waited_ns);
 }
 
-static bool slice_is_over(struct pcpus *p, unsigned i)
+static bool slice_has_ended(const struct pcpus *p, unsigned i)
 {
-	unsigned pcpu = p->entity[i].pcpu;
-
-	return monotonic_ns() >= p->pcpu[pcpu].slice_end_ns &&
-	       sched_has_waiter(p->entity, p->nr_entities, pcpu);
+	return monotonic_ns() >= p->pcpu[p->entity[i].pcpu].slice_end_ns;
 }
 
 bool pcpus_slice_is_over(struct pcpus *p, unsigned i)
 {
 	pthread_mutex_lock(&p->lock);
-	bool over = slice_is_over(p, i);
+	bool over = slice_has_ended(p, i) &&
+		    sched_has_waiter(p->entity, p->nr_entities, p->entity[i].pcpu);
 	pthread_mutex_unlock(&p->lock);
 	return over;
 }
 
+/* With nobody waiting a new slice begins, whose timer is armed when somebody comes. */
 bool pcpus_preempt(struct pcpus *p, unsigned i, uint64_t *ret_waited_ns)
 {
+	unsigned pcpu = p->entity[i].pcpu;
+
 	*ret_waited_ns = 0;
 	pthread_mutex_lock(&p->lock);
-	if (!p->stopping && slice_is_over(p, i))
-		return give_way(p, i, p->pcpu[p->entity[i].pcpu].slice_end_ns, ret_waited_ns);
+	if (!p->stopping && slice_has_ended(p, i)) {
+		if (sched_has_waiter(p->entity, p->nr_entities, pcpu))
+			return give_way(p, i, p->pcpu[pcpu].slice_end_ns, ret_waited_ns);
+		start_slice(p, pcpu);
+	}
 	pthread_mutex_unlock(&p->lock);
 	return !pcpus_are_stopping(p);
 }

@@ -134,7 +134,8 @@ void vcpu_run_loop(struct vcpu *v, struct pcpus *pcpus, unsigned i,
 	struct vcpu_exit exit;
 	bool alive = acquire(&l);
 
-	while (alive) {
+	/* A string instruction on a port exits again and again without letting a kick in. */
+	while (alive && !pcpus_are_stopping(pcpus)) {
 		vcpu_run(v, &exit);
 		alive = handle(&l, &exit);
 	}

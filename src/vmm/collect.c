@@ -190,6 +190,36 @@ static void judge_oracle(const char *fault, struct run_result *result)
 		result->verdict = VERDICT_PASS;
 }
 
+/* A block that is signed but made for other vCPUs or mechanisms than there are. */
+static const struct vm *first_misfit(const struct machine *m)
+{
+	for (unsigned i = 0; i < m->nr_vms; i++) {
+		if (results_of(&m->vm[i])->magic == MV_RESULT_MAGIC &&
+		    !block_is_valid(m, &m->vm[i]))
+			return &m->vm[i];
+	}
+	return NULL;
+}
+
+/* A guest that leaves no results is judged by its exit code alone, unless a fault was
+ * injected: somebody has to have seen it. */
+static void judge_results(const struct machine *m, struct run_result *result)
+{
+	const struct vm *misfit = first_misfit(m);
+
+	if (misfit)
+		verdict(result, VERDICT_FAIL,
+			"the guest of VM %u left results of %u vCPUs and %u mechanisms, and has %u "
+			"and %u",
+			misfit->index, results_of(misfit)->nr_vcpus,
+			results_of(misfit)->nr_mechanisms, misfit->nr_vcpus,
+			m->options->nr_mechanisms);
+	else if (result->measured || strcmp(m->options->fault, "none"))
+		judge_oracle(m->options->fault, result);
+	else
+		result->verdict = VERDICT_PASS;
+}
+
 static void judge_guest_code(const struct machine *m, struct run_result *result)
 {
 	for (unsigned i = 0; i < m->nr_vms; i++) {
@@ -222,10 +252,7 @@ void judge(const struct machine *m, const struct conduct_result *conducted,
 	result->phases = conducted->phases;
 	switch (conducted->ending) {
 	case ENDING_DONE:
-		if (result->measured)
-			judge_oracle(m->options->fault, result);
-		else
-			result->verdict = VERDICT_PASS;
+		judge_results(m, result);
 		break;
 	case ENDING_GUEST_CODE:
 		judge_guest_code(m, result);

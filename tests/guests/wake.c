@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: MIT */
+/* A guest whose vCPUs halt and are woken, or are reset, by IPIs. */
+#include "guest.h"
+
+#define WAKE_VECTOR 0x40
+#define NR_WAKE_UPS 500
+
+#define ICR_FIXED (1u << 14 | WAKE_VECTOR)
+#define ICR_INIT  (1u << 14 | 5u << 8)
+#define ICR_SIPI  (1u << 14 | 6u << 8 | 0xf0) /* at 0xf0000, where memory is zero */
+
+static uint32_t woken;	 /* times that the handler ran */
+static uint32_t halting; /* number of the halt that vCPU 1 is about to begin; 0: not ready */
+
+/* ---- interrupts ------------------------------------------------------------------------ */
+
+struct interrupt_frame;
+
+__attribute__((interrupt)) static void on_wake(struct interrupt_frame *frame)
+{
+	(void)frame;
+	__atomic_add_fetch(&woken, 1, __ATOMIC_SEQ_CST);
+	write_xapic(XAPIC_EOI, 0);
+}
+
+static void take_interrupts(void)
+{
+	static struct {
+		uint16_t offset_low, selector, attributes, offset_mid;
+		uint32_t offset_high, zero;
+	} idt[256];
+	const struct __attribute__((packed)) {
+		uint16_t limit;
+		uint64_t base;
+	} idtr = { sizeof(idt) - 1, (uintptr_t)idt };
+	uintptr_t handler = (uintptr_t)on_wake;
+
+	idt[WAKE_VECTOR].offset_low = (uint16_t)handler;
+	idt[WAKE_VECTOR].selector = 0x10;
+	idt[WAKE_VECTOR].attributes = 0x8e00;
+	idt[WAKE_VECTOR].offset_mid = (uint16_t)(handler >> 16);
+	idt[WAKE_VECTOR].offset_high = (uint32_t)((uint64_t)handler >> 32);
+	load_gdt();
+	asm volatile("lidt %0" ::"m"(idtr));
+	write_xapic(XAPIC_SPURIOUS, 0x1ff);
+}
+
+/* ---- waking -------------------------------------------------------------------------- */
+
+static void halt_by_hlt(void)
+{
+	asm volatile("sti; hlt; cli" ::: "memory");
+}
+
+/* The store follows STI at once, so that no interrupt is taken between the two. */
+static void halt_by_doorbell(void)
+{
+	asm volatile("sti; movl $0, (%0); cli" ::"r"(MV_DOORBELL_GPA + (uint64_t)MV_DB_IDLE)
+		     : "memory");
+}
+
+/* vCPU 1 halts until woken, again and again. An IPI may come before the halt or after
+ * it: either way vCPU 1 has to go on. */
+static _Noreturn void sleep_and_wake(void (*halt)(void))
+{
+	take_interrupts();
+	for (uint32_t n = 1;; n++) {
+		__atomic_store_n(&halting, n, __ATOMIC_SEQ_CST);
+		while (__atomic_load_n(&woken, __ATOMIC_SEQ_CST) < n)
+			halt();
+	}
+}
+
+static void wake(uint32_t vcpu, void (*halt)(void), void (*send)(void))
+{
+	if (vcpu == 1)
+		sleep_and_wake(halt);
+	if (vcpu != 0)
+		idle();
+	for (uint32_t n = 1; n <= NR_WAKE_UPS; n++) {
+		while (__atomic_load_n(&halting, __ATOMIC_SEQ_CST) < n)
+			doorbell_store(MV_DB_YIELD, MV_YIELD_ANY);
+		send();
+	}
+	while (__atomic_load_n(&woken, __ATOMIC_SEQ_CST) < NR_WAKE_UPS)
+		doorbell_store(MV_DB_YIELD, MV_YIELD_ANY);
+	expect(woken == NR_WAKE_UPS, "an interrupt came twice");
+}
+
+static void send_by_xapic(void)
+{
+	send_ipi(1, ICR_FIXED);
+}
+
+static void send_by_doorbell(void)
+{
+	doorbell_store(MV_DB_IPI, 1 << 8 | WAKE_VECTOR);
+}
+
+static void hlt_xapic(const struct mv_boot_info *boot, uint32_t vcpu)
+{
+	(void)boot;
+	wake(vcpu, halt_by_hlt, send_by_xapic);
+}
+
+static void doorbell_xapic(const struct mv_boot_info *boot, uint32_t vcpu)
+{
+	(void)boot;
+	wake(vcpu, halt_by_doorbell, send_by_xapic);
+}
+
+static void hlt_doorbell(const struct mv_boot_info *boot, uint32_t vcpu)
+{
+	(void)boot;
+	wake(vcpu, halt_by_hlt, send_by_doorbell);
+}
+
+/* ---- INIT ------------------------------------------------------------------------------ */
+
+static void wait_until_halting(void)
+{
+	while (!__atomic_load_n(&halting, __ATOMIC_SEQ_CST))
+		doorbell_store(MV_DB_YIELD, MV_YIELD_ANY);
+}
+
+/* vCPU 1 loops in ring 3 when it is reset, and waits for a SIPI ever after. */
+static void init_running(const struct mv_boot_info *boot, uint32_t vcpu)
+{
+	(void)boot;
+	if (vcpu == 1) {
+		enter_ring3();
+		for (;;)
+			__atomic_store_n(&halting, 1, __ATOMIC_SEQ_CST);
+	}
+	if (vcpu != 0)
+		idle();
+	wait_until_halting();
+	write_xapic(XAPIC_SPURIOUS, 0x1ff);
+	send_ipi(1, ICR_INIT);
+	__atomic_store_n(&halting, 0, __ATOMIC_SEQ_CST);
+	for (unsigned i = 0; i < 100; i++)
+		doorbell_store(MV_DB_YIELD, MV_YIELD_ANY);
+}
+
+static void init_halted(const struct mv_boot_info *boot, uint32_t vcpu)
+{
+	(void)boot;
+	if (vcpu == 1) {
+		__atomic_store_n(&halting, 1, __ATOMIC_SEQ_CST);
+		idle();
+	}
+	if (vcpu != 0)
+		idle();
+	wait_until_halting();
+	write_xapic(XAPIC_SPURIOUS, 0x1ff);
+	for (unsigned i = 0; i < 100; i++) {
+		send_ipi(1, ICR_INIT);
+		doorbell_store(MV_DB_YIELD, MV_YIELD_ANY);
+	}
+}
+
+/* After the reset it starts in real mode, in memory that holds no code. */
+static void init_and_start(const struct mv_boot_info *boot, uint32_t vcpu)
+{
+	init_running(boot, vcpu);
+	send_ipi(1, ICR_SIPI);
+	for (;;)
+		doorbell_store(MV_DB_YIELD, MV_YIELD_ANY);
+}
+
+static const struct guest_case cases[] = {
+	{ "hlt-xapic", hlt_xapic },	  { "doorbell-xapic", doorbell_xapic },
+	{ "hlt-doorbell", hlt_doorbell }, { "init-running", init_running },
+	{ "init-halted", init_halted },	  { "init-and-start", init_and_start },
+};
+GUEST_CASES(cases)

@@ -45,6 +45,16 @@ static void add_double(json_object *to, const char *key, double value)
 	add(to, key, number);
 }
 
+/* Prints a list in one line, whatever the style of what is round it. */
+static json_object *in_one_line(json_object *list)
+{
+	char *text = strdup(json_object_to_json_string_ext(list, JSON_C_TO_STRING_PLAIN));
+
+	json_object_set_serializer(list, json_object_userdata_to_json_string, text,
+				   json_object_free_userdata);
+	return list;
+}
+
 /* ---- host and configuration --------------------------------------------------- */
 
 static json_object *kvm_json(const struct host_info *host)
@@ -83,7 +93,7 @@ static json_object *cpus_json(const struct cpu_list *cpus)
 
 	for (unsigned i = 0; i < cpus->nr; i++)
 		json_object_array_add(list, json_object_new_int(cpus->cpu[i]));
-	return list;
+	return in_one_line(list);
 }
 
 static json_object *names_json(const char *const names[], unsigned nr)
@@ -92,7 +102,7 @@ static json_object *names_json(const char *const names[], unsigned nr)
 
 	for (unsigned i = 0; i < nr; i++)
 		json_object_array_add(list, json_object_new_string(names[i]));
-	return list;
+	return in_one_line(list);
 }
 
 static json_object *config_json(const struct options *options)
@@ -177,7 +187,7 @@ static json_object *buckets_json(const struct mv_hist *h)
 		json_object_array_add(pair, json_object_new_uint64(h->bucket[i]));
 		json_object_array_add(list, pair);
 	}
-	return list;
+	return in_one_line(list);
 }
 
 static json_object *hist_json(const struct mv_hist *h)
@@ -329,6 +339,7 @@ static json_object *report_json(const struct report *report)
 	add_u64(o, "phases", result->phases);
 	add_u64(o, "startup_ns", result->startup_ns);
 	add_u64(o, "elapsed_ns", result->elapsed_ns);
+	add(o, "handover_ns", hist_json(&result->handover));
 	add(o, "selfcheck", selfcheck_json(&result->selfcheck));
 	add(o, "mechanisms", mechanisms_json(result));
 	add(o, "ratios", ratios_json(result));

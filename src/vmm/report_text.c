@@ -191,7 +191,7 @@ static void print_config(FILE *out, const struct report *report)
 		cpus, human_size(o->mem_bytes).text, human_time(o->slice_ns).text);
 	if (o->slice_jitter_pct)
 		fprintf(out, " +-%u%%", o->slice_jitter_pct);
-	fprintf(out, ", %s, flush via %s, seed %" PRIu64, o->sched,
+	fprintf(out, ", %s\nflush via %s, seed %" PRIu64, o->sched,
 		result->flush_via ? result->flush_via : "nothing", o->seed);
 	if (strcmp(o->fault, "none") != 0)
 		fprintf(out, ", FAULT INJECTED: %s", o->fault);
@@ -271,6 +271,13 @@ static void print_selfcheck(FILE *out, const struct selfcheck *check)
 	}
 }
 
+static void print_handover(FILE *out, const struct mv_hist *h)
+{
+	fprintf(out, "\n  hand-over of a pCPU: %s times, p50 %s, p99 %s, max %s\n",
+		human_count(h->count).text, quantile(h, PPM_P50).text, quantile(h, PPM_P99).text,
+		quantile(h, 1000000).text);
+}
+
 static void print_vcpus(FILE *out, const struct run_result *result)
 {
 	fprintf(out, "\n  %-12s%10s%12s%12s%12s%12s%10s%10s\n", "vCPU", "slices", "preempted",
@@ -333,8 +340,10 @@ static void print_details(FILE *out, const struct report *report)
 		if (result->nr_mechanisms > 1)
 			print_ratios(out, result);
 	}
-	if (report->options->verbose)
+	if (report->options->verbose) {
 		print_vcpus(out, result);
+		print_handover(out, &result->handover);
+	}
 	fputc('\n', out);
 }
 

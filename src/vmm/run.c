@@ -143,9 +143,13 @@ static int report_result(struct run *run, struct error *err)
 		.result = &run->result,
 	};
 
-	if (write_json(run, &report, err))
-		return -1;
-	return report_print_text(stdout, &report, err);
+	/* A result that cannot be written to one place is still worth having in the other. */
+	struct error json_err;
+	int failed = report_print_text(stdout, &report, err);
+	if (!write_json(run, &report, &json_err))
+		return failed;
+	return error_set(err, EXIT_HOST, "%s%s%s", failed ? err->text : "", failed ? "; " : "",
+			 json_err.text);
 }
 
 static int run_steps(struct run *run, struct error *err)

@@ -63,6 +63,8 @@ static void make_run(void)
 	strcpy(run.host.kernel, "Linux 6.1");
 	strcpy(run.host.kvm_module, "kvm_amd");
 	strcpy(run.host.minivmm_version, "0.1.0");
+	strcpy(run.host.time_utc, "2026-01-02T03:04:05Z");
+	strcpy(run.host.hypervisor, "none");
 	run.host.online_cpus = 2;
 	run.host.kvm_caps.max_vcpus = 1024;
 	run.result = (struct run_result){ .verdict = VERDICT_PASS,
@@ -78,6 +80,7 @@ static void make_run(void)
 	make_mechanism(&run.result.mechanism[1], "pv", 1000, 11000);
 	run.result.selfcheck.proof[FLUSH_VIA_sync_regs] = PROOF_FLUSHES;
 	run.vcpu[1].index = 1;
+	mv_hist_record(&run.result.handover, 20000);
 	run.vcpu[1].host.steal_ns = 5000000;
 	run.vcpu[1].guest[1].ipis_sent = 99;
 	run.report = (struct report){ &run.options, &run.host, &run.result };
@@ -127,6 +130,7 @@ START_TEST(json_holds_every_figure)
 		{ "/config/timeout_ns", 34e9 },
 		{ "/host/kvm/capabilities/max_vcpus", 1024 },
 		{ "/phases", 20 },
+		{ "/handover_ns/p50", 20000 },
 		{ "/mechanisms/ipi/shootdowns", 1000 },
 		{ "/mechanisms/ipi/stale_reads", 0 },
 		{ "/mechanisms/ipi/latency_ns/p50", 4e6 },
@@ -237,6 +241,100 @@ START_TEST(json_histogram_adds_up_to_the_samples)
 }
 END_TEST
 
+/* ---- the schema: as much of JSON Schema as docs/run.schema.json makes use of --------------- */
+
+static json_object *member(json_object *o, const char *key)
+{
+	return json_object_object_get(o, key);
+}
+
+static bool type_matches(json_object *type, json_object *value)
+{
+	const char *name = json_object_get_string(type);
+	enum json_type is = json_object_get_type(value);
+
+	if (strcmp(name, "number") == 0)
+		return is == json_type_double || is == json_type_int;
+	if (strcmp(name, "integer") == 0)
+		return is == json_type_int;
+	return strcmp(name, json_type_to_name(is)) == 0;
+}
+
+static void check_type(json_object *type, json_object *value, const char *where)
+{
+	bool matches = false;
+
+	if (!json_object_is_type(type, json_type_array)) {
+		ck_assert_msg(type_matches(type, value), "%s has another type", where);
+		return;
+	}
+	for (size_t i = 0; i < json_object_array_length(type); i++)
+		matches |= type_matches(json_object_array_get_idx(type, i), value);
+	ck_assert_msg(matches, "%s has another type", where);
+}
+
+static void check_value(json_object *root, json_object *schema, json_object *value,
+			const char *where);
+
+/* Every member is described, and every member that is required is there. */
+static void check_members(json_object *root, json_object *schema, json_object *value)
+{
+	json_object *required = member(schema, "required"), *unused;
+
+	for (size_t i = 0; required && i < json_object_array_length(required); i++) {
+		const char *key = json_object_get_string(json_object_array_get_idx(required, i));
+		ck_assert_msg(json_object_object_get_ex(value, key, &unused), "%s is missing", key);
+	}
+	json_object_object_foreach(value, key, item)
+	{
+		json_object *properties = member(schema, "properties");
+		json_object *described = properties ? member(properties, key)
+						    : member(schema, "additionalProperties");
+		ck_assert_msg(described != NULL, "%s is not described", key);
+		check_value(root, described, item, key);
+	}
+}
+
+static void check_value(json_object *root, json_object *schema, json_object *value,
+			const char *where)
+{
+	json_object *ref = member(schema, "$ref");
+
+	if (ref) {
+		json_object *target = NULL;
+		json_pointer_get(root, json_object_get_string(ref) + 1, &target);
+		ck_assert_ptr_nonnull(target);
+		check_value(root, target, value, where);
+		return;
+	}
+	if (member(schema, "type"))
+		check_type(member(schema, "type"), value, where);
+	if (json_object_is_type(value, json_type_object))
+		check_members(root, schema, value);
+	for (size_t i = 0; member(schema, "items") && i < json_object_array_length(value); i++)
+		check_value(root, member(schema, "items"), json_object_array_get_idx(value, i),
+			    where);
+}
+
+START_TEST(json_is_as_its_schema_says)
+{
+	char path[512];
+	const char *source = getenv("MINIVMM_SOURCE");
+
+	ck_assert_msg(source != NULL, "MINIVMM_SOURCE must name the source directory");
+	snprintf(path, sizeof(path), "%s/docs/run.schema.json", source);
+	json_object *schema = json_object_from_file(path);
+	ck_assert_msg(schema != NULL, "%s", json_util_get_last_err());
+	make_run();
+	json_object *o = parse_json();
+	check_value(schema, schema, o, "the result");
+	json_object_put(o);
+	json_object_put(schema);
+}
+END_TEST
+
+/* ---- the table ---------------------------------------------------------------------------- */
+
 /* The line of the table that begins with a label. */
 static const char *find_row(const char *text, const char *label)
 {
@@ -285,7 +383,7 @@ START_TEST(the_report_names_machine_and_configuration_and_ends_with_the_verdict)
 {
 	static const char *const says[] = {
 		"minivmm 0.1.0 on A \"quoted\" CPU, 2 CPUs, Linux 6.1, kvm_amd\n",
-		"storm, 4 vCPUs : 2 pCPUs (0-1), memory 64M, slice 4.00 ms +-25%, round-robin, "
+		"storm, 4 vCPUs : 2 pCPUs (0-1), memory 64M, slice 4.00 ms +-25%, round-robin\n"
 		"flush via sync-regs, seed 18446744073709551615\n",
 		"pv : ipi\n",
 		"44.0x\n",
@@ -320,6 +418,7 @@ START_TEST(verbose_adds_the_selfcheck_and_each_vcpu)
 	run.options.verbose = true;
 	char *text = print_text();
 	ck_assert_ptr_nonnull(strstr(text, "\n  0.1 "));
+	ck_assert_ptr_nonnull(strstr(text, "hand-over of a pCPU: 1 times, p50 20.0 us"));
 	ck_assert_ptr_nonnull(strstr(text, "sync-regs               flushes\n"));
 	free(text);
 }
@@ -414,6 +513,7 @@ END_TEST
 	X(json_holds_every_word)                                                \
 	X(json_says_null_where_there_is_no_number)                              \
 	X(an_interrupted_run_is_marked_as_partial)                              \
+	X(json_is_as_its_schema_says)                                           \
 	X(json_histogram_adds_up_to_the_samples)                                \
 	X(the_table_shows_every_figure_in_its_column)                           \
 	X(the_report_names_machine_and_configuration_and_ends_with_the_verdict) \

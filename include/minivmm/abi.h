@@ -79,6 +79,9 @@
 #define MV_BOOT_MAGIC	0x00544f4f424d564dull /* "MVMBOOT" */
 #define MV_RESULT_MAGIC 0x00544c53524d564dull /* "MVMRSLT" */
 
+/* mv_counters.stale_seen: the page had been given up and poisoned. */
+#define MV_POISON (0xdeadull << 48)
+
 /* Boot information, at MV_BOOT_INFO_GPA; constant while the guest runs. All IN. */
 struct mv_boot_info {
 	uint64_t magic;

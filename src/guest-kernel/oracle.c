@@ -60,7 +60,7 @@ static uint64_t epoch_open_next(struct epochs *epochs)
 /* Ends the current epoch, whose page nobody may see any more. */
 static void epoch_close(struct epochs *epochs)
 {
-	__atomic_store_n(epoch_page(epochs, epochs->current), ORACLE_POISON, __ATOMIC_RELEASE);
+	__atomic_store_n(epoch_page(epochs, epochs->current), MV_POISON, __ATOMIC_RELEASE);
 	epochs->current++;
 }
 
@@ -146,7 +146,7 @@ static __attribute__((noinline)) void count_stale(struct mv_counters *n, uint64_
 void oracle_count(struct mv_counters *n, uint64_t gva, uint64_t allowed, uint64_t seen)
 {
 	n->oracle_reads++;
-	if (seen < allowed || seen == ORACLE_POISON)
+	if (seen < allowed || seen == MV_POISON)
 		count_stale(n, gva, allowed, seen);
 }
 

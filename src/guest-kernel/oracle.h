@@ -26,7 +26,4 @@ void oracle_check(struct percpu *reader, uint32_t initiator);
 /* Counts a read; `seen` is stale if it is poison or less than `allowed`. */
 void oracle_count(struct mv_counters *n, uint64_t gva, uint64_t allowed, uint64_t seen);
 
-/* What a page holds that nobody may see any more. */
-#define ORACLE_POISON (0xdeadull << 48)
-
 #endif

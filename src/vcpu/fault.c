@@ -9,12 +9,9 @@
 #include "fault.h"
 
 #include <string.h>
-#include <time.h>
 
 #include "minivmm/pv_flush.h"
 #include "vcpu.h"
-
-#define WINDOW_NS 200000
 
 static uint8_t *byte_of(struct vcpu *v)
 {
@@ -40,7 +37,7 @@ static void take_and_flush(struct vcpu *v)
 	flush_if(v, pv_take(byte_of(v)));
 }
 
-/* The request is taken and forgotten. */
+/* Whatever is asked for is forgotten. */
 static void take_without_flush(struct vcpu *v)
 {
 	pv_take(byte_of(v));
@@ -60,12 +57,12 @@ static void take_and_mark(struct vcpu *v)
 	mark(v);
 }
 
-/* The flush comes first, and a request made between the two is cleared unseen. */
-static void flush_and_take_later(struct vcpu *v)
+/* The look and the flush come right behind the mark, the exchange when the vCPU is
+ * resumed: a request made in between is cleared unseen. */
+static void mark_and_flush(struct vcpu *v)
 {
+	mark(v);
 	flush_if(v, __atomic_load_n(byte_of(v), __ATOMIC_SEQ_CST));
-	nanosleep(&(struct timespec){ .tv_nsec = WINDOW_NS }, NULL);
-	pv_take(byte_of(v));
 }
 
 static const struct {
@@ -75,7 +72,7 @@ static const struct {
 	{ "skip-deferred-flush", { .leave = mark, .enter = take_without_flush } },
 	{ "lose-flush-bit", { .leave = mark, .enter = mark_again_and_take } },
 	{ "mark-while-running", { .leave = mark, .enter = take_and_mark } },
-	{ "clear-after-flush", { .leave = mark, .enter = flush_and_take_later } },
+	{ "clear-after-flush", { .leave = mark_and_flush, .enter = take_without_flush } },
 };
 
 const struct steal_protocol *fault_steal_protocol(const char *fault)

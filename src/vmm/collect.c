@@ -146,13 +146,33 @@ void result_finish(struct run_result *result)
 	((result)->verdict = (v), \
 	 (void)snprintf((result)->reason, sizeof((result)->reason), __VA_ARGS__))
 
-static const struct mechanism_result *first_stale(const struct run_result *result)
+/* The mechanism with most stale reads, or NULL if there are none. */
+static const struct mechanism_result *most_stale(const struct run_result *result)
 {
+	const struct mechanism_result *most = NULL;
+
 	for (unsigned k = 0; k < result->nr_mechanisms; k++) {
-		if (result->mechanism[k].n.stale_reads)
-			return &result->mechanism[k];
+		const struct mechanism_result *mech = &result->mechanism[k];
+
+		if (mech->n.stale_reads && (!most || mech->n.stale_reads > most->n.stale_reads))
+			most = mech;
 	}
-	return NULL;
+	return most;
+}
+
+static void describe_stale(const struct mv_counters *n, const char *mechanism, const char *fault,
+			   struct run_result *result)
+{
+	char seen[32] = "a poisoned page";
+	bool injected = strcmp(fault, "none") != 0;
+
+	if (n->stale_seen != MV_POISON)
+		snprintf(seen, sizeof(seen), "generation %" PRIu64, n->stale_seen);
+	verdict(result, VERDICT_FAIL,
+		"%" PRIu64 " stale reads under %s%s%s: the first, at 0x%" PRIx64
+		", saw %s where generation %" PRIu64 " was due",
+		n->stale_reads, mechanism, injected ? ", by the injected fault " : "",
+		injected ? fault : "", n->stale_gva, seen, n->stale_expected);
 }
 
 static const char *first_unmeasured(const struct run_result *result)
@@ -169,17 +189,11 @@ static const char *first_unmeasured(const struct run_result *result)
 /* The guests ran to their end: what does the oracle say? */
 static void judge_oracle(const char *fault, struct run_result *result)
 {
-	const struct mechanism_result *stale = first_stale(result);
+	const struct mechanism_result *stale = most_stale(result);
 	const char *unmeasured = first_unmeasured(result);
 
 	if (stale)
-		verdict(result, VERDICT_FAIL,
-			"%" PRIu64 " stale reads under %s%s%s: the first at 0x%" PRIx64
-			" saw generation %" PRIu64 " where %" PRIu64 " was due",
-			stale->n.stale_reads, stale->name,
-			strcmp(fault, "none") ? ", by the injected fault " : "",
-			strcmp(fault, "none") ? fault : "", stale->n.stale_gva, stale->n.stale_seen,
-			stale->n.stale_expected);
+		describe_stale(&stale->n, stale->name, fault, result);
 	else if (strcmp(fault, "none"))
 		verdict(result, VERDICT_INCONCLUSIVE,
 			"the injected fault %s was not caught: no stale read was seen", fault);

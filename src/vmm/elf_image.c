@@ -2,7 +2,7 @@
 /* Checks a guest's ELF file, and copies it into guest memory. */
 #include "elf_image.h"
 
-#include <libelf.h>
+#include <gelf.h>
 #include <string.h>
 
 #include "minivmm/abi.h"
@@ -181,13 +181,14 @@ static int parse_elf(Elf *elf, const struct elf_file *file, uint64_t limit_gpa,
 		return bad_guest(err, file, why);
 	if (check_program_headers(file, header, err))
 		return -1;
-	const Elf64_Phdr *program_header = elf64_getphdr(elf);
-	if (!program_header)
-		return damaged(err, file);
 
 	image->entry_gpa = header->e_entry;
-	for (unsigned i = 0; i < header->e_phnum; i++) {
-		if (take_program_header(file, i, &program_header[i], limit_gpa, image, err))
+	for (int i = 0; i < header->e_phnum; i++) {
+		GElf_Phdr program_header; /* a copy: in the file it may lie at an odd address */
+
+		if (!gelf_getphdr(elf, i, &program_header))
+			return damaged(err, file);
+		if (take_program_header(file, (unsigned)i, &program_header, limit_gpa, image, err))
 			return -1;
 	}
 	if (image->nr_segments == 0)

@@ -82,7 +82,7 @@ struct human human_ratio(double ratio)
 	if (!isfinite(ratio) || ratio < 0)
 		return h;
 	if (ratio < 0.9995)
-		snprintf(h.text, sizeof(h.text), "%.2gx", ratio);
+		snprintf(h.text, sizeof(h.text), "%#.2gx", ratio);
 	else
 		snprintf(h.text, sizeof(h.text), "%.*fx", decimals(ratio), ratio);
 	return h;

@@ -29,6 +29,15 @@ static void draw_seed(struct options *options)
 		options->seed &= SEED_MASK;
 }
 
+/* The status after printing what was asked for: a full disk or a closed pipe is no success. */
+static int finish_printing(void)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return EXIT_PASS;
+	perror("minivmm: standard output");
+	return EXIT_HOST;
+}
+
 int main(int argc, char *argv[])
 {
 	struct cpu_list allowed;
@@ -43,13 +52,13 @@ int main(int argc, char *argv[])
 	switch (options.command) {
 	case COMMAND_HELP:
 		options_print_help(stdout);
-		return EXIT_PASS;
+		return finish_printing();
 	case COMMAND_LIST:
 		options_print_list(stdout);
-		return EXIT_PASS;
+		return finish_printing();
 	case COMMAND_VERSION:
 		puts("minivmm " MINIVMM_VERSION);
-		return EXIT_PASS;
+		return finish_printing();
 	case COMMAND_RUN:
 		break;
 	}

@@ -129,70 +129,70 @@ START_TEST(commands_need_no_guest)
 }
 END_TEST
 
+static const struct {
+	const char *line;
+	const char *says[2];
+} mistakes[] = {
+	{ "", { "no guest given", "GUEST.ELF" } },
+	{ "-- a=b", { "no guest given", "" } },
+	{ "g h", { "'h'", "too many" } },
+	{ "g --slize 4ms", { "'--slize'", "'--slice'" } },
+	{ "g --vcpu5 4", { "'--vcpu5'", "'--vcpus'" } },
+	{ "g --frobnicate", { "'--frobnicate'", "--help" } },
+	{ "g --v", { "'--v'", "in full" } },
+	{ "g -x", { "'-x'", "--help" } },
+	{ "g --quiet=yes", { "'--quiet'", "no value" } },
+	{ "g --vcpus", { "'--vcpus'", "needs a value" } },
+	{ "g --vcpus 0", { "--vcpus '0'", "1 to 256" } },
+	{ "g --vcpus 257", { "--vcpus '257'", "1 to 256" } },
+	{ "g --vcpus many", { "--vcpus 'many'", "not a number" } },
+	{ "g --vcpus -1", { "--vcpus '-1'", "not a number" } },
+	{ "g --vms 0", { "--vms '0'", "1 to 64" } },
+	{ "g --vms 65", { "--vms '65'", "1 to 64" } },
+	{ "g --pcpus 2", { "CPU 2", "choose from 0-1,3" } },
+	{ "g --pcpus 0,0", { "CPU 0", "twice" } },
+	{ "g --pcpus x", { "--pcpus 'x'", "list of CPUs" } },
+	{ "g --mem 1M", { "--mem '1M'", "4M to 3G" } },
+	{ "g --mem 4G", { "--mem '4G'", "4M to 3G" } },
+	{ "g --mem 4194305", { "--mem '4194305'", "4K pages" } },
+	{ "g --mem big", { "--mem 'big'", "not a size" } },
+	{ "g --slice 0ms", { "--slice '0ms'", "no time" } },
+	{ "g --slice 4", { "--slice '4'", "without a unit" } },
+	{ "g --slice 1us", { "--slice '1us'", "10us to 10s" } },
+	{ "g --slice 11s", { "--slice '11s'", "10us to 10s" } },
+	{ "g --slice-jitter 91", { "--slice-jitter '91'", "0 to 90" } },
+	{ "g --sched fair", { "policy 'fair'", "--list" } },
+	{ "g --sched round", { "policy 'round'", "'round-robin'" } },
+	{ "g --shootdown vp", { "mechanism 'vp'", "'pv'" } },
+	{ "g --shootdown ipi,ipi", { "'ipi'", "twice" } },
+	{ "g --shootdown ipi,,pv", { "--shootdown 'ipi,,pv'", "empty" } },
+	{ "g --shootdown a,b,c,d,e,f,g,h,i", { "too many", "8" } },
+	{ "g --flush-via sreg", { "primitive 'sreg'", "'sregs'" } },
+	{ "g --duration 0s", { "--duration '0s'", "no time" } },
+	{ "g --duration 25h", { "--duration '25h'", "24h" } },
+	{ "g --count 0", { "--count '0'", "1 or more" } },
+	{ "g --seed 99999999999999999999", { "--seed", "too big" } },
+	{ "g --inject lose-flush-bits", { "fault 'lose-flush-bits'", "'lose-flush-bit'" } },
+	{ "g --timeout 0s", { "--timeout '0s'", "no time" } },
+	{ "g --json=", { "--json ''", "name of a file" } },
+	{ "g --quiet --verbose", { "--quiet", "--verbose" } },
+	{ "g -- word", { "'word'", "KEY=VALUE" } },
+	{ "g -- =x", { "'=x'", "KEY=VALUE" } },
+};
+
 START_TEST(every_mistake_is_named_in_one_line)
 {
-	static const struct {
-		const char *line;
-		const char *says[2];
-	} table[] = {
-		{ "", { "no guest given", "GUEST.ELF" } },
-		{ "-- a=b", { "no guest given", "" } },
-		{ "g h", { "'h'", "too many" } },
-		{ "g --slize 4ms", { "'--slize'", "'--slice'" } },
-		{ "g --vcpu5 4", { "'--vcpu5'", "'--vcpus'" } },
-		{ "g --frobnicate", { "'--frobnicate'", "--help" } },
-		{ "g --v", { "'--v'", "in full" } },
-		{ "g -x", { "'-x'", "--help" } },
-		{ "g --quiet=yes", { "'--quiet'", "no value" } },
-		{ "g --vcpus", { "'--vcpus'", "needs a value" } },
-		{ "g --vcpus 0", { "--vcpus '0'", "1 to 256" } },
-		{ "g --vcpus 257", { "--vcpus '257'", "1 to 256" } },
-		{ "g --vcpus many", { "--vcpus 'many'", "not a number" } },
-		{ "g --vcpus -1", { "--vcpus '-1'", "not a number" } },
-		{ "g --vms 0", { "--vms '0'", "1 to 64" } },
-		{ "g --vms 65", { "--vms '65'", "1 to 64" } },
-		{ "g --pcpus 2", { "CPU 2", "choose from 0-1,3" } },
-		{ "g --pcpus 0,0", { "CPU 0", "twice" } },
-		{ "g --pcpus x", { "--pcpus 'x'", "list of CPUs" } },
-		{ "g --mem 1M", { "--mem '1M'", "4M to 3G" } },
-		{ "g --mem 4G", { "--mem '4G'", "4M to 3G" } },
-		{ "g --mem 4194305", { "--mem '4194305'", "4K pages" } },
-		{ "g --mem big", { "--mem 'big'", "not a size" } },
-		{ "g --slice 0ms", { "--slice '0ms'", "no time" } },
-		{ "g --slice 4", { "--slice '4'", "without a unit" } },
-		{ "g --slice 1us", { "--slice '1us'", "10us to 10s" } },
-		{ "g --slice 11s", { "--slice '11s'", "10us to 10s" } },
-		{ "g --slice-jitter 91", { "--slice-jitter '91'", "0 to 90" } },
-		{ "g --sched fair", { "policy 'fair'", "--list" } },
-		{ "g --sched round", { "policy 'round'", "'round-robin'" } },
-		{ "g --shootdown vp", { "mechanism 'vp'", "'pv'" } },
-		{ "g --shootdown ipi,ipi", { "'ipi'", "twice" } },
-		{ "g --shootdown ipi,,pv", { "--shootdown 'ipi,,pv'", "empty" } },
-		{ "g --shootdown a,b,c,d,e,f,g,h,i", { "too many", "8" } },
-		{ "g --flush-via sreg", { "primitive 'sreg'", "'sregs'" } },
-		{ "g --duration 0s", { "--duration '0s'", "no time" } },
-		{ "g --duration 25h", { "--duration '25h'", "24h" } },
-		{ "g --count 0", { "--count '0'", "1 or more" } },
-		{ "g --seed 99999999999999999999", { "--seed", "too big" } },
-		{ "g --inject lose-flush-bits", { "fault 'lose-flush-bits'", "'lose-flush-bit'" } },
-		{ "g --timeout 0s", { "--timeout '0s'", "no time" } },
-		{ "g --json=", { "--json ''", "name of a file" } },
-		{ "g --quiet --verbose", { "--quiet", "--verbose" } },
-		{ "g -- word", { "'word'", "KEY=VALUE" } },
-		{ "g -- =x", { "'=x'", "KEY=VALUE" } },
-	};
-
-	for (unsigned i = 0; i < COUNT_OF(table); i++) {
+	for (unsigned i = 0; i < COUNT_OF(mistakes); i++) {
 		struct options o = { .nr_vcpus = 77 };
 		struct error err = { .text = "" };
 
-		ck_assert_msg(parse(table[i].line, &o, &err) == -1, "'%s' was taken",
-			      table[i].line);
+		ck_assert_msg(parse(mistakes[i].line, &o, &err) == -1, "'%s' was taken",
+			      mistakes[i].line);
 		ck_assert_int_eq(err.status, EXIT_USAGE);
 		for (unsigned j = 0; j < 2; j++)
-			ck_assert_msg(strstr(err.text, table[i].says[j]) != NULL,
-				      "'%s' got '%s', without '%s'", table[i].line, err.text,
-				      table[i].says[j]);
+			ck_assert_msg(strstr(err.text, mistakes[i].says[j]) != NULL,
+				      "'%s' got '%s', without '%s'", mistakes[i].line, err.text,
+				      mistakes[i].says[j]);
 		ck_assert_uint_eq(o.nr_vcpus, 77);
 	}
 }

@@ -383,8 +383,8 @@ START_TEST(the_report_names_machine_and_configuration_and_ends_with_the_verdict)
 {
 	static const char *const says[] = {
 		"minivmm 0.1.0 on A \"quoted\" CPU, 2 CPUs, Linux 6.1, kvm_amd\n",
-		"storm, 4 vCPUs : 2 pCPUs (0-1), memory 64M, slice 4.00 ms +-25%, round-robin\n"
-		"flush via sync-regs, seed 18446744073709551615\n",
+		"\nstorm, 4 vCPUs : 2 pCPUs (0-1), memory 64M, slice 4.00 ms +-25%, round-robin\n",
+		"\nflush via sync-regs, seed 18446744073709551615\n",
 		"pv : ipi\n",
 		"44.0x\n",
 		"0.00025x\n",
@@ -502,6 +502,7 @@ START_TEST(figures_have_three_digits_that_count)
 	ck_assert_str_eq(human_count(UINT64_MAX).text, "18,446,744,073,709,551,615");
 	ck_assert_str_eq(human_ratio(44.06).text, "44.1x");
 	ck_assert_str_eq(human_ratio(0.0061).text, "0.0061x");
+	ck_assert_str_eq(human_ratio(0.2).text, "0.20x");
 	ck_assert_str_eq(human_ratio(NAN).text, "-");
 	ck_assert_str_eq(human_share(1, 8).text, "12.5%");
 	ck_assert_str_eq(human_share(1, 0).text, "-");

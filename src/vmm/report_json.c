@@ -337,8 +337,11 @@ static json_object *report_json(const struct report *report)
 	add_text(o, "ops_unit", result->ops_unit);
 	add_text(o, "flush_via", result->flush_via);
 	add_u64(o, "phases", result->phases);
+	add_u64(o, "started_monotonic_ns", result->started_ns);
 	add_u64(o, "startup_ns", result->startup_ns);
 	add_u64(o, "elapsed_ns", result->elapsed_ns);
+	add_u64(o, "guest_rss_bytes", result->guest_rss_bytes);
+	add_u64(o, "vmm_rss_bytes", result->vmm_rss_bytes);
 	add(o, "handover_ns", hist_json(&result->handover));
 	add(o, "selfcheck", selfcheck_json(&result->selfcheck));
 	add(o, "mechanisms", mechanisms_json(result));

@@ -52,8 +52,11 @@ struct run_result {
 
 	unsigned phases;	    /* that ran to their end */
 	struct mv_hist handover;    /* from the end of a slice until KVM_RUN for the next vCPU */
-	uint64_t startup_ns;	    /* from exec to the first guest instruction */
+	uint64_t started_ns;	    /* CLOCK_MONOTONIC when main() began */
+	uint64_t startup_ns;	    /* from then to the first guest instruction */
 	uint64_t elapsed_ns;	    /* from the first guest instruction to the end */
+	uint64_t guest_rss_bytes;   /* guest memory that is resident at the end */
+	uint64_t vmm_rss_bytes;	    /* the rest of the process, likewise */
 	struct selfcheck selfcheck; /* which primitives were proven to flush on this host */
 	const char *flush_via;	    /* the primitive that was used */
 };

@@ -15,6 +15,7 @@
 #include "host_info.h"
 #include "json_output.h"
 #include "machine.h"
+#include "memory_use.h"
 #include "minivmm/catalog.h"
 #include "names.h"
 #include "progress.h"
@@ -114,6 +115,8 @@ static int run_machine(struct run *run, struct error *err)
 	struct conduct_result conducted = conduct(m, progress_wanted(run->options));
 	progress_clear(run->options);
 	machine_stop(m);
+	memory_use_read(m, &run->result.guest_rss_bytes, &run->result.vmm_rss_bytes);
+	run->result.started_ns = run->start_ns;
 	run->result.startup_ns = m->first_run_ns - run->start_ns;
 	run->result.elapsed_ns = monotonic_ns() - m->first_run_ns;
 	if (collect_results(m, &run->result, err))

@@ -13,7 +13,7 @@
 #include "x86_boot.h"
 
 #define MEM_BYTES MV_MEM_MIN_BYTES
-#define ROUNDS	  15 /* odd, for a median */
+#define ROUNDS	  9 /* odd, for a median */
 
 /* Guest-physical addresses of the check's own things, one page each. */
 #define CODE_GPA     MV_IMAGE_GPA

@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: MIT
+"""Every fault that can be injected is caught by the oracle, with the options as they are."""
+
+from kvmtest import PCPU_LIST, GUEST, Suite, catalog, run_json
+
+MOST_S = 10
+
+
+def fault_is_caught(fault):
+    result = run_json('--pcpus', PCPU_LIST, '--inject', fault, GUEST)
+    result.require_status(1)
+    stale = sum(m['stale_reads'] for m in result.json['mechanisms'].values())
+    result.require(stale > 0, 'no stale reads')
+    result.require(result.json['verdict'] == 'fail', 'the verdict is not fail')
+    result.require(result.json['config']['inject'] == fault, 'the fault is not recorded')
+    result.require_stdout(rf'^FAIL: {stale_of_first(result)} stale reads .*\b{fault}\b')
+    result.require(result.seconds < MOST_S, f'it took more than {MOST_S} s')
+
+
+def stale_of_first(result):
+    return next(m['stale_reads'] for m in result.json['mechanisms'].values() if m['stale_reads'])
+
+
+def fault_that_cannot_show_is_inconclusive():
+    """ipi never defers a flush, so there is none that could be skipped."""
+    result = run_json('--pcpus', PCPU_LIST, '--inject', 'skip-deferred-flush',
+                      '--shootdown', 'ipi', '--duration', '300ms', GUEST)
+    result.require_status(4)
+    result.require(result.json['verdict'] == 'inconclusive', 'the verdict is not inconclusive')
+    result.require_stdout(r'^INCONCLUSIVE: the injected fault skip-deferred-flush was not caught')
+
+
+suite = Suite()
+for a_fault in catalog('faults'):
+    if a_fault != 'none':
+        suite.test(a_fault, fault_is_caught, a_fault)
+suite.test('a fault that cannot show is inconclusive', fault_that_cannot_show_is_inconclusive)
+suite.done()

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: MIT
+"""Runs that must pass: every scenario, mechanism, ratio, primitive and policy."""
+
+from kvmtest import PCPU_LIST, PCPUS, GUEST, Suite, catalog, require_sound, run_json
+
+MECHANISMS = catalog('mechanisms')
+MOST_AT_ONCE = 8  # MV_MAX_MECHANISMS
+
+
+def measure(*arguments, mechanisms=None):
+    """A short run of these mechanisms on two pCPUs, which has to be sound."""
+    mechanisms = mechanisms or MECHANISMS[:MOST_AT_ONCE]
+    result = run_json('--pcpus', PCPU_LIST, '--duration', '300ms',
+                      '--shootdown', ','.join(mechanisms), GUEST, *arguments)
+    require_sound(result, mechanisms)
+    return result
+
+
+def scenario_at_ratio(scenario, ratio):
+    vcpus = max(2, ratio * len(PCPUS))
+    for first in range(0, len(MECHANISMS), MOST_AT_ONCE):
+        result = measure('--vcpus', vcpus, '--', f'scenario={scenario}',
+                         mechanisms=MECHANISMS[first:first + MOST_AT_ONCE])
+        result.require(result.json['scenario'] == scenario, 'another scenario ran')
+        result.require(len(result.json['vcpus']) == vcpus, 'another number of vCPUs')
+        require_mechanisms_differ(result)
+
+
+def require_mechanisms_differ(result):
+    """ipi interrupts every target; pv leaves out just those whose flush it defers."""
+    mechanisms = result.json['mechanisms']
+    if 'ipi' in mechanisms:
+        m = mechanisms['ipi']
+        result.require(m['flushes_deferred'] == 0, 'ipi deferred a flush')
+        result.require(m['ipis_sent'] == m['targets'], 'ipi did not interrupt every target')
+    if 'pv' in mechanisms:
+        m = mechanisms['pv']
+        result.require(m['ipis_sent'] + m['flushes_deferred'] == m['targets'],
+                       'pv: interrupted and deferred targets are not all targets')
+
+
+def overcommit_defers_flushes():
+    result = measure('--vcpus', 4 * len(PCPUS), '--', 'scenario=storm')
+    deferred = result.json['mechanisms']['pv']['flushes_deferred']
+    flushed = sum(vcpu['host']['flushes'] for vcpu in result.json['vcpus'])
+    result.require(deferred > 0, 'no flush was deferred')
+    # Several requests to one preempted vCPU are one flush.
+    result.require(0 < flushed <= deferred, f'{deferred} flushes deferred, {flushed} done')
+    for vcpu in result.json['vcpus']:
+        result.require(vcpu['host']['steal_ns'] > 0, 'a vCPU never waited for its pCPU')
+
+
+def two_vms():
+    result = measure('--vms', 2, '--vcpus', max(2, len(PCPUS)))
+    shot = [0, 0]
+    for vcpu in result.json['vcpus']:
+        shot[vcpu['vm']] += sum(n['shootdowns'] for n in vcpu['guest'].values())
+    result.require(all(shot), f'shootdowns of the two VMs: {shot}')
+
+
+def primitive(name):
+    result = measure('--flush-via', name)
+    if name != 'auto':
+        result.require(result.json['flush_via'] == name, 'another primitive was used')
+    result.require(sum(v['host']['flushes'] for v in result.json['vcpus']) > 0,
+                   'the primitive was never used')
+
+
+def count_ends_the_run():
+    result = measure('--count', 50)
+    for name, m in result.json['mechanisms'].items():
+        result.require(m['shootdowns'] >= 50, f'{name} ended after {m["shootdowns"]} shootdowns')
+
+
+def seed_is_recorded():
+    result = measure('--seed', 12345)
+    result.require(result.json['config']['seed'] == 12345, 'the seed given is not recorded')
+    result.require_stdout(r'\bseed 12345\b')
+    drawn = measure(), measure()
+    seeds = [result.json['config']['seed'] for result in drawn]
+    drawn[0].require(seeds[0] != seeds[1], f'the same seed was drawn twice: {seeds}')
+    drawn[0].require_stdout(rf'\bseed {seeds[0]}\b')
+
+
+def many_vcpus(scenario, vcpus, *options):
+    result = measure('--vcpus', vcpus, *options, '--', f'scenario={scenario}')
+    ran = [vcpu for vcpu in result.json['vcpus'] if vcpu['host']['slices'] > 0]
+    result.require(len(ran) == vcpus, f'{len(ran)} of {vcpus} vCPUs ran')
+
+
+suite = Suite()
+for a_scenario in catalog('scenarios'):
+    for a_ratio in (1, 2, 4):
+        suite.test(f'{a_scenario} at {a_ratio}:1', scenario_at_ratio, a_scenario, a_ratio)
+suite.test('overcommit defers flushes', overcommit_defers_flushes)
+suite.test('two VMs', two_vms)
+for a_primitive in catalog('flush primitives'):
+    suite.test(f'flush via {a_primitive}', primitive, a_primitive)
+for a_policy in catalog('policies'):
+    suite.test(f'policy {a_policy}', measure, '--sched', a_policy)
+suite.test('one pCPU', measure, '--pcpus', PCPUS[0], '--vcpus', 3)
+suite.test('slices of 100 us', measure, '--slice', '100us')
+suite.test('slices without jitter', measure, '--slice-jitter', '0')
+suite.test('--count ends the run', count_ends_the_run)
+suite.test('--seed is recorded', seed_is_recorded)
+for a_scenario in catalog('scenarios'):
+    suite.test(f'64 vCPUs, {a_scenario}', many_vcpus, a_scenario, 64, '--slice', '1ms')
+suite.test('256 vCPUs', many_vcpus, 'storm', 256, '--mem', '256M', '--slice', '1ms')
+suite.done()

@@ -68,11 +68,22 @@ static void find_mechanisms(const struct mv_boot_info *boot)
 	}
 }
 
+static struct targets all_but(uint32_t nr_vcpus, uint32_t self)
+{
+	struct targets set = { { 0 } };
+
+	for (uint32_t vcpu = 0; vcpu < nr_vcpus; vcpu++)
+		targets_add(&set, vcpu);
+	targets_remove(&set, self);
+	return set;
+}
+
 static void init_percpus(const struct mv_boot_info *boot)
 {
 	for (uint32_t i = 0; i < boot->nr_vcpus; i++) {
 		percpus[i].index = i;
 		percpus[i].nr_targets = boot->nr_vcpus - 1;
+		percpus[i].others = all_but(boot->nr_vcpus, i);
 		percpus[i].random = (boot->seed + i) | 1;
 	}
 }

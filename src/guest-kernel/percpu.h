@@ -10,6 +10,7 @@
 
 #include "minivmm/abi.h"
 #include "layout.h"
+#include "targets.h"
 
 #define CACHE_LINE_BYTES 64
 #define cache_aligned	 _Alignas(CACHE_LINE_BYTES)
@@ -45,7 +46,8 @@ struct percpu {
 
 	/* The vCPU's own, constant once it runs ... */
 	cache_aligned uint64_t *pml4;
-	uint32_t nr_targets;	 /* the other vCPUs: every shootdown is for all of them */
+	struct targets others;	 /* every shootdown is for all other vCPUs: these */
+	uint32_t nr_targets;	 /* their number */
 	uint64_t *window_table;	 /* leaf table of its window, in everybody's address space */
 	uint64_t *witness_table; /* leaf table that only this vCPU uses: a witness per initiator */
 	uint64_t *arena_table;	 /* leaf table of its arena, if the scenario has one */

@@ -20,6 +20,7 @@ static void storm_round(struct percpu *self)
 {
 	static const struct range nothing;
 
+	scenario_read_next(self);
 	for (uint64_t i = 0; i < steps; i++) {
 		work_for_us(STEP_US);
 		scenario_read_next(self);

@@ -17,25 +17,16 @@ static void store_entries(struct percpu *self, const struct range *unmap)
 		paging_store(&unmap->entry[i], 0);
 }
 
+/* The window and the range. */
 static void flush_self(const struct percpu *self, const struct range *unmap)
 {
-	if (unmap->nr_pages >= FLUSH_ALL_ABOVE_PAGES) {
+	if (1 + unmap->nr_pages > FLUSH_ALL_ABOVE_PAGES) {
 		flush_all();
 		return;
 	}
 	flush_page(paging_window_gva(self->index));
 	for (uint32_t i = 0; i < unmap->nr_pages; i++)
 		flush_page(unmap->gva + i * 4096ull);
-}
-
-static struct targets all_but(const struct percpu *self)
-{
-	struct targets set = { { 0 } };
-
-	for (uint32_t vcpu = 0; vcpu <= self->nr_targets; vcpu++)
-		targets_add(&set, vcpu);
-	targets_remove(&set, self->index);
-	return set;
 }
 
 static void record_latency(struct mv_result *result, const struct moment *start,
@@ -52,7 +43,7 @@ static void record_latency(struct mv_result *result, const struct moment *start,
 void shootdown(struct percpu *self, const struct range *unmap)
 {
 	struct mv_result *result = self->result;
-	struct targets targets = all_but(self);
+	struct targets targets = self->others;
 
 	uint64_t stores_start = rdtsc();
 	store_entries(self, unmap);

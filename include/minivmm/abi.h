@@ -54,7 +54,7 @@
 #define MV_DB_IDLE  0x18 /* store: halt until an interrupt arrives; the pCPU goes to another vCPU \
 			  */
 #define MV_DB_YIELD 0x20 /* store: give the pCPU to vCPU n of this VM, or MV_YIELD_ANY */
-#define MV_DB_FLUSH 0x28 /* store: flush the vCPUs in the mask at this gpa; returns when done */
+#define MV_DB_FLUSH 0x28 /* store: flush the vCPUs in the struct mv_flush_mask at this gpa */
 #define MV_DB_NOP   0x30 /* load or store: nothing; loads 0 (measures the exit itself) */
 #define MV_DB_IPI   0x38 /* store: (vcpu << 8 | vector): deliver this interrupt to this vCPU */
 
@@ -94,6 +94,7 @@ struct mv_boot_info {
 	uint64_t free_bytes;	/* its size */
 	uint64_t results_gpa;	/* struct mv_results, zeroed */
 	uint64_t results_bytes; /* room for it */
+	uint64_t hints_gpa;	/* struct mv_hint for each vCPU, zeroed */
 	uint64_t trace_gpa;	/* struct mv_trace_ring per vCPU, or 0: see trace_abi.h */
 	uint64_t trace_bytes;
 	uint64_t tsc_hz;	 /* the guest's TSC */
@@ -120,6 +121,21 @@ struct mv_control {
 	uint32_t phase;		  /* IN, atomic: number of the running phase, from 1; 0: none */
 	uint32_t flags;		  /* IN: MV_CONTROL_*, constant within a phase */
 	uint64_t phase_start_tsc; /* IN: the guest's TSC when the phase began */
+};
+
+/*
+ * What a vCPU tells the scheduler, at hints_gpa, each in a cache line of its own. The
+ * VMM believes them as far as a guest may be believed: they can cost the guest time.
+ */
+struct mv_hint {
+	uint32_t critical; /* OUT: not 0 while this vCPU is inside a shootdown (--grace) */
+	uint32_t awaited;  /* OUT, atomic: initiators that wait for its answer (--sched boost) */
+	uint32_t reserved[14];
+};
+
+/* The targets of MV_DB_FLUSH: bit n % 64 of word n / 64 stands for vCPU n. */
+struct mv_flush_mask {
+	uint64_t word[MV_MAX_VCPUS / 64];
 };
 
 /*
@@ -171,6 +187,7 @@ struct mv_results {
 	(sizeof(struct mv_results) +              \
 	 (uint64_t)(nr_vcpus) * (nr_mechanisms) * sizeof(struct mv_result))
 
+_Static_assert(sizeof(struct mv_hint) == 64, "one cache line");
 _Static_assert(sizeof(struct mv_control) == 16, "layout is part of the ABI");
 _Static_assert(sizeof(struct mv_counters) == 128, "layout is part of the ABI");
 _Static_assert(sizeof(struct mv_boot_info) <= 4096, "boot info is one page");

@@ -50,6 +50,7 @@ static void write_boot_info(struct machine *m, struct vm *vm, const struct guest
 		.free_bytes = vm->layout.reserved_gpa - free_gpa,
 		.results_gpa = vm->layout.results_gpa,
 		.results_bytes = vm->layout.results_bytes,
+		.hints_gpa = vm->layout.hints_gpa,
 		.tsc_hz = hz,
 		.ns_per_tick_32 = hz ? (uint64_t)(((__uint128_t)NS_PER_S << 32) / hz) : 0,
 		.seed = o->seed + vm->index,

@@ -29,8 +29,9 @@ int vm_layout_init(struct vm_layout *ret_layout, uint64_t mem_bytes, unsigned nr
 {
 	uint64_t stacks = nr_vcpus * MV_BOOT_STACK_BYTES;
 	uint64_t flush = page_align(nr_vcpus * FLUSH_STRIDE);
+	uint64_t hints = page_align(nr_vcpus * sizeof(struct mv_hint));
 	uint64_t results = page_align(MV_RESULTS_BYTES(nr_vcpus, nr_mechanisms));
-	uint64_t own = stacks + flush + results;
+	uint64_t own = stacks + flush + hints + results;
 	uint64_t least = MV_IMAGE_GPA + own;
 
 	if (mem_bytes < least + MV_IMAGE_GPA)
@@ -41,7 +42,8 @@ int vm_layout_init(struct vm_layout *ret_layout, uint64_t mem_bytes, unsigned nr
 				 (unsigned long long)((least + 2 * MV_IMAGE_GPA - 1) >> 20));
 	ret_layout->results_bytes = results;
 	ret_layout->results_gpa = mem_bytes - results;
-	ret_layout->flush_gpa = ret_layout->results_gpa - flush;
+	ret_layout->hints_gpa = ret_layout->results_gpa - hints;
+	ret_layout->flush_gpa = ret_layout->hints_gpa - flush;
 	ret_layout->stacks_gpa = ret_layout->flush_gpa - stacks;
 	ret_layout->reserved_gpa = ret_layout->stacks_gpa;
 	return 0;

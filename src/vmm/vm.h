@@ -16,6 +16,7 @@
 struct vm_layout {
 	uint64_t stacks_gpa;  /* MV_BOOT_STACK_BYTES for each vCPU */
 	uint64_t flush_gpa;   /* 64 bytes for each vCPU, see FLUSH_VIA_steal_msr */
+	uint64_t hints_gpa;   /* struct mv_hint for each vCPU */
 	uint64_t results_gpa; /* struct mv_results */
 	uint64_t results_bytes;
 	uint64_t reserved_gpa; /* the lowest of these: the guest has what is below */

@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdint.h>
+#include <string.h>
 
 /* Lets a test act between a function's look at the byte and its locked access. */
 static void step_load(uint8_t *byte);
@@ -109,6 +110,23 @@ START_TEST(a_defer_that_loses_the_race_asks_for_nothing)
 		ck_assert_uint_eq(byte, table[i].after);
 	}
 	store_before_locked = -1;
+}
+END_TEST
+
+/* An operation on more than the byte would change what stands beside it (964b7aa0b040). */
+START_TEST(no_operation_touches_the_bytes_beside_it)
+{
+	static int (*const operation[])(uint8_t *byte) = { mark, take, defer };
+
+	for (unsigned i = 0; i < COUNT_OF(operation); i++) {
+		struct kvm_steal_time st = { .flags = UINT32_MAX, .preempted = P };
+
+		memset(st.u8_pad, 0xff, sizeof(st.u8_pad));
+		operation[i](&st.preempted);
+		ck_assert_uint_eq(st.flags, UINT32_MAX);
+		for (unsigned pad = 0; pad < sizeof(st.u8_pad); pad++)
+			ck_assert_uint_eq(st.u8_pad[pad], 0xff);
+	}
 }
 END_TEST
 
@@ -342,6 +360,7 @@ END_TEST
 #define TESTS(X)                                                      \
 	X(every_state_and_operation_leads_where_the_diagram_says)     \
 	X(a_defer_that_loses_the_race_asks_for_nothing)               \
+	X(no_operation_touches_the_bytes_beside_it)                   \
 	X(a_running_vcpu_is_never_written_to)                         \
 	X(steal_time_adds_up_and_its_version_is_even_between_updates) \
 	X(no_request_is_lost_between_real_threads)                    \

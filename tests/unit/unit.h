@@ -32,7 +32,8 @@
 	X(options)     \
 	X(parse)       \
 	X(pv_flush)    \
-	X(report)
+	X(report)      \
+	X(targets)
 
 #define X(name) Suite *name##_suite(void);
 UNIT_SUITES(X)

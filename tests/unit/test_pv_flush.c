@@ -116,7 +116,7 @@ END_TEST
 /* An operation on more than the byte would change what stands beside it (964b7aa0b040). */
 START_TEST(no_operation_touches_the_bytes_beside_it)
 {
-	static int (*const operation[])(uint8_t *byte) = { mark, take, defer };
+	static int (*const operation[])(uint8_t * byte) = { mark, take, defer };
 
 	for (unsigned i = 0; i < COUNT_OF(operation); i++) {
 		struct kvm_steal_time st = { .flags = UINT32_MAX, .preempted = P };

@@ -2,8 +2,6 @@
 /* The guest's sets of vCPUs: whom a shootdown visits, at the borders between words above all. */
 #include "unit.h"
 
-#include <string.h>
-
 #include "../../src/guest-kernel/targets.h"
 
 /* Ascending members, ended by MV_MAX_VCPUS. */

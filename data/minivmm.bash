@@ -5,7 +5,7 @@
 _minivmm_options="
  --vcpus --vms --pcpus --mem --slice --slice-jitter --sched --shootdown --flush-via
  --duration --count --seed --inject --timeout --json
- --list --quiet --verbose --version --help "
+ --no-sandbox --list --quiet --verbose --version --help "
 _minivmm_mechanisms=" ipi pv "
 _minivmm_scenarios=" ping storm ebizzy "
 _minivmm_policies=" round-robin random "

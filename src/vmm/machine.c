@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -114,6 +115,7 @@ int machine_init(struct machine *m, int kvm_fd, const struct options *options,
 {
 	*m = (struct machine){ .options = options, .kvm_fd = kvm_fd };
 	pthread_mutex_init(&m->fail_lock, NULL);
+	phase_gate_init(&m->start);
 	phase_gate_init(&m->gate);
 	m->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	m->nr_vcpus = options->nr_vms * options->nr_vcpus;
@@ -136,6 +138,7 @@ void machine_finish(struct machine *m)
 	for (unsigned i = 0; i < m->nr_vms; i++)
 		vm_finish(&m->vm[i]);
 	pcpus_finish(&m->pcpus);
+	phase_gate_finish(&m->start);
 	phase_gate_finish(&m->gate);
 	pthread_mutex_destroy(&m->fail_lock);
 	if (m->event_fd >= 0)
@@ -170,13 +173,14 @@ static void *vcpu_thread_main(void *argument)
 		return NULL;
 	}
 	__atomic_store_n(&t->vcpu->tid, m->pcpus.waiter[t->i].tid, __ATOMIC_RELEASE);
+	phase_gate_wait(&m->start, m->event_fd);
 	note_first_run(m);
 	vcpu_run_loop(t->vcpu, &m->pcpus, t->i, &handler);
 	t->stopped_rip = vcpu_rip(t->vcpu);
 	return NULL;
 }
 
-int machine_start(struct machine *m, struct error *err)
+static int create_threads(struct machine *m, struct error *err)
 {
 	pthread_attr_t attributes;
 
@@ -203,9 +207,31 @@ int machine_start(struct machine *m, struct error *err)
 	return 0;
 }
 
+int machine_start(struct machine *m, struct error *err)
+{
+	struct pollfd event = { .fd = m->event_fd, .events = POLLIN };
+	eventfd_t events;
+
+	if (create_threads(m, err))
+		return -1;
+	while (phase_gate_waiting(&m->start) < m->nr_vcpus) {
+		if (machine_has_failed(m))
+			return error_set(err, EXIT_HOST, "%s", m->failure);
+		poll(&event, 1, -1);
+		eventfd_read(m->event_fd, &events);
+	}
+	return 0;
+}
+
+void machine_release(struct machine *m)
+{
+	phase_gate_end(&m->start, 0);
+}
+
 void machine_stop(struct machine *m)
 {
 	pcpus_stop(&m->pcpus);
+	phase_gate_end(&m->start, 0);
 	phase_gate_end(&m->gate, MV_PHASE_END);
 	for (unsigned i = 0; i < m->nr_started; i++) {
 		if (__atomic_load_n(&m->thread[i].vcpu->tid, __ATOMIC_ACQUIRE))

@@ -41,6 +41,7 @@ struct machine {
 	struct vcpu_thread *thread;
 	unsigned nr_started;
 	struct pcpus pcpus;
+	struct phase_gate start; /* every vCPU's thread waits here before its first entry */
 	struct phase_gate gate;
 	int event_fd; /* written when a vCPU waits for a phase, exits or fails */
 
@@ -59,8 +60,12 @@ int machine_init(struct machine *m, int kvm_fd, const struct options *options,
 		 const struct guest_image *image, enum flush_prim flush_via, struct error *err);
 void machine_finish(struct machine *m);
 
-/* Starts a thread for each vCPU. 0, or -1 with an error. */
+/*
+ * Starts a thread for each vCPU. 0, or -1 with an error. When it returns all threads
+ * are set up and wait; none has entered its guest before machine_release().
+ */
 int machine_start(struct machine *m, struct error *err);
+void machine_release(struct machine *m);
 
 /* Stops all vCPUs and waits for their threads. Harmless if none was started. */
 void machine_stop(struct machine *m);

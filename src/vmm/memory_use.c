@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include "memory_use.h"
 
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,22 +28,28 @@ static uint64_t resident_bytes_of(const struct guest_mem *mem)
 	return bytes;
 }
 
-static uint64_t resident_bytes_of_process(void)
+/* The second number in statm. */
+static uint64_t resident_bytes_of_process(int statm_fd)
 {
 	uint64_t pages = 0;
-	FILE *statm = fopen("/proc/self/statm", "re");
+	char text[128];
+	ssize_t n = read(statm_fd, text, sizeof(text) - 1);
 
-	if (!statm)
+	if (n <= 0)
 		return 0;
-	if (fscanf(statm, "%*u %" SCNu64, &pages) != 1)
-		pages = 0;
-	fclose(statm);
-	return pages * PAGE_BYTES;
+	text[n] = 0;
+	return sscanf(text, "%*u %" SCNu64, &pages) == 1 ? pages * PAGE_BYTES : 0;
 }
 
-void memory_use_read(const struct machine *m, uint64_t *ret_guest_bytes, uint64_t *ret_vmm_bytes)
+int memory_use_open(void)
 {
-	uint64_t all = resident_bytes_of_process();
+	return open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+}
+
+void memory_use_read(const struct machine *m, int statm_fd, uint64_t *ret_guest_bytes,
+		     uint64_t *ret_vmm_bytes)
+{
+	uint64_t all = resident_bytes_of_process(statm_fd);
 	uint64_t guest = 0;
 
 	for (unsigned i = 0; i < m->nr_vms; i++)

@@ -225,6 +225,13 @@ static int set_json(struct options *o, const char *value, struct error *err)
 	return 0;
 }
 
+static int set_no_sandbox(struct options *o, const char *value, struct error *err)
+{
+	(void)value, (void)err;
+	o->no_sandbox = true;
+	return 0;
+}
+
 static int set_list(struct options *o, const char *value, struct error *err)
 {
 	(void)value, (void)err;
@@ -276,6 +283,8 @@ const struct option_row option_table[] = {
 	{ "inject", "FAULT", "break the protocol on purpose (none)", set_inject },
 	{ "timeout", "TIME", "give up on a guest that hangs (all durations + 30s)", set_timeout },
 	{ "json", "FILE", "write the whole result as JSON", set_json },
+	{ "no-sandbox", NULL, "let the process make any system call while guests run",
+	  set_no_sandbox },
 	{ "list", NULL, "list what can be named above, and the scenarios", set_list },
 	{ "quiet", NULL, "print the verdict only", set_quiet },
 	{ "verbose", NULL, "print more: the self-check, each vCPU, the guest's console",

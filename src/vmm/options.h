@@ -45,6 +45,7 @@ struct options {
 	uint64_t timeout_ns; /* of the whole run; by default all durations and 30 s more */
 
 	const char *json_path; /* NULL: none */
+	bool no_sandbox;
 	bool quiet;
 	bool verbose;
 };

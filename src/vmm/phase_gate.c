@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The gate between phases: all vCPUs of all VMs wait at it until one is announced. */
+/* A gate that all vCPUs of all VMs wait at: before they start, and between phases. */
 #include "phase_gate.h"
 
 #include <sys/eventfd.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The gate between phases: all vCPUs of all VMs wait at it until one is announced. */
+/* A gate that all vCPUs of all VMs wait at: before they start, and between phases. */
 #ifndef VMM_PHASE_GATE_H
 #define VMM_PHASE_GATE_H
 

@@ -126,6 +126,7 @@ static json_object *config_json(const struct options *options)
 	add_text(o, "inject", options->fault);
 	add_u64(o, "timeout_ns", options->timeout_ns);
 	add_text(o, "json", options->json_path);
+	add_bool(o, "no_sandbox", options->no_sandbox);
 	add_bool(o, "quiet", options->quiet);
 	add_bool(o, "verbose", options->verbose);
 	return o;
@@ -336,6 +337,7 @@ static json_object *report_json(const struct report *report)
 	add_text(o, "scenario", result->scenario);
 	add_text(o, "ops_unit", result->ops_unit);
 	add_text(o, "flush_via", result->flush_via);
+	add_text(o, "sandbox_missing", result->sandbox_missing);
 	add_u64(o, "phases", result->phases);
 	add_u64(o, "started_monotonic_ns", result->started_ns);
 	add_u64(o, "startup_ns", result->startup_ns);

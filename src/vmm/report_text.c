@@ -271,6 +271,12 @@ static void print_selfcheck(FILE *out, const struct selfcheck *check)
 	}
 }
 
+static void print_sandbox(FILE *out, const char *missing)
+{
+	fprintf(out, "\n  sandbox: %s%s\n", missing ? "none, " : "only the run loop's system calls",
+		missing ? missing : "");
+}
+
 static void print_handover(FILE *out, const struct mv_hist *h)
 {
 	fprintf(out, "\n  hand-over of a pCPU: %s times, p50 %s, p99 %s, max %s\n",
@@ -333,8 +339,10 @@ static void print_details(FILE *out, const struct report *report)
 
 	print_machine(out, report->host);
 	print_config(out, report);
-	if (report->options->verbose)
+	if (report->options->verbose) {
 		print_selfcheck(out, &result->selfcheck);
+		print_sandbox(out, result->sandbox_missing);
+	}
 	if (result->measured) {
 		print_table(out, result);
 		if (result->nr_mechanisms > 1)

@@ -50,15 +50,16 @@ struct run_result {
 	unsigned nr_vcpus; /* of all VMs */
 	struct vcpu_result *vcpu;
 
-	unsigned phases;	    /* that ran to their end */
-	struct mv_hist handover;    /* from the end of a slice until KVM_RUN for the next vCPU */
-	uint64_t started_ns;	    /* CLOCK_MONOTONIC when main() began */
-	uint64_t startup_ns;	    /* from then to the first guest instruction */
-	uint64_t elapsed_ns;	    /* from the first guest instruction to the end */
-	uint64_t guest_rss_bytes;   /* guest memory that is resident at the end */
-	uint64_t vmm_rss_bytes;	    /* the rest of the process, likewise */
-	struct selfcheck selfcheck; /* which primitives were proven to flush on this host */
-	const char *flush_via;	    /* the primitive that was used */
+	unsigned phases;	     /* that ran to their end */
+	struct mv_hist handover;     /* from the end of a slice until KVM_RUN for the next vCPU */
+	uint64_t started_ns;	     /* CLOCK_MONOTONIC when main() began */
+	uint64_t startup_ns;	     /* from then to the first guest instruction */
+	uint64_t elapsed_ns;	     /* from the first guest instruction to the end */
+	uint64_t guest_rss_bytes;    /* guest memory that is resident at the end */
+	uint64_t vmm_rss_bytes;	     /* the rest of the process, likewise */
+	struct selfcheck selfcheck;  /* which primitives were proven to flush on this host */
+	const char *flush_via;	     /* the primitive that was used */
+	const char *sandbox_missing; /* why the run was not in the sandbox; NULL: it was */
 };
 
 #endif

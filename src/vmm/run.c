@@ -20,6 +20,7 @@
 #include "names.h"
 #include "progress.h"
 #include "report.h"
+#include "sandbox.h"
 #include "selfcheck.h"
 
 /* All that a run owns; each part is empty until its step has been taken. */
@@ -31,6 +32,7 @@ struct run {
 	struct guest_image image;
 	struct host_info host;
 	int kvm_fd;
+	int statm_fd;
 	enum flush_prim flush_via;
 	struct machine machine;
 	struct run_result result;
@@ -101,6 +103,15 @@ static int check_host(struct run *run, struct error *err)
 	return choose_flush(run, err);
 }
 
+/* The threads exist and no guest has run: whatever needs other calls is done. */
+static int enter_sandbox(struct run *run, struct error *err)
+{
+	const char *missing = run->options->no_sandbox ? "--no-sandbox" : sandbox_missing();
+
+	run->result.sandbox_missing = missing;
+	return missing ? 0 : sandbox_enter(err);
+}
+
 static int run_machine(struct run *run, struct error *err)
 {
 	struct machine *m = &run->machine;
@@ -108,14 +119,15 @@ static int run_machine(struct run *run, struct error *err)
 	if (machine_init(m, run->kvm_fd, run->options, &run->image, run->flush_via, err))
 		return -1;
 	run->host.tsc_hz = vm_boot_info(&m->vm[0])->tsc_hz;
-	if (machine_start(m, err)) {
+	if (machine_start(m, err) || enter_sandbox(run, err)) {
 		machine_stop(m);
 		return -1;
 	}
+	machine_release(m);
 	struct conduct_result conducted = conduct(m, progress_wanted(run->options));
 	progress_clear(run->options);
 	machine_stop(m);
-	memory_use_read(m, &run->result.guest_rss_bytes, &run->result.vmm_rss_bytes);
+	memory_use_read(m, run->statm_fd, &run->result.guest_rss_bytes, &run->result.vmm_rss_bytes);
 	run->result.started_ns = run->start_ns;
 	run->result.startup_ns = m->first_run_ns - run->start_ns;
 	run->result.elapsed_ns = monotonic_ns() - m->first_run_ns;
@@ -173,6 +185,7 @@ int run_guest(const struct options *options)
 
 	block_signals();
 	run.json.fd = run.json.dir_fd = -1;
+	run.statm_fd = memory_use_open();
 	int status = run_steps(&run, &err);
 	if (status) {
 		fprintf(stderr, "minivmm: %s\n", err.text);
@@ -186,5 +199,7 @@ int run_guest(const struct options *options)
 	json_output_discard(&run.json);
 	if (run.kvm_fd >= 0)
 		close(run.kvm_fd);
+	if (run.statm_fd >= 0)
+		close(run.statm_fd);
 	return status;
 }

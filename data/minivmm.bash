@@ -3,12 +3,13 @@
 # shellcheck shell=bash disable=SC2207
 
 _minivmm_options="
- --vcpus --vms --pcpus --mem --slice --slice-jitter --sched --shootdown --flush-via
- --duration --count --seed --inject --timeout --json
+ --vcpus --vms --pcpus --mem --slice --slice-jitter --slice-phase --grace --sched
+ --shootdown --flush-via --duration --count --seed --inject --timeout --json
  --no-sandbox --list --quiet --verbose --version --help "
 _minivmm_mechanisms=" ipi pv "
 _minivmm_scenarios=" ping storm ebizzy "
-_minivmm_policies=" round-robin random "
+_minivmm_policies=" round-robin random gang boost "
+_minivmm_phases=" independent aligned anti "
 _minivmm_primitives=" auto sregs sync-regs steal-msr "
 _minivmm_faults="
  none skip-deferred-flush skip-ipi-flush lose-flush-bit mark-while-running
@@ -34,11 +35,12 @@ _minivmm() {
 	case "$before" in
 	--shootdown) _minivmm_list "$_minivmm_mechanisms" "$word" ;;
 	--sched) COMPREPLY=($(compgen -W "$_minivmm_policies" -- "$word")) ;;
+	--slice-phase) COMPREPLY=($(compgen -W "$_minivmm_phases" -- "$word")) ;;
 	--flush-via) COMPREPLY=($(compgen -W "$_minivmm_primitives" -- "$word")) ;;
 	--inject) COMPREPLY=($(compgen -W "$_minivmm_faults" -- "$word")) ;;
 	scenario) COMPREPLY=($(compgen -W "$_minivmm_scenarios" -- "$word")) ;;
 	--json) COMPREPLY=($(compgen -f -- "$word")) ;;
-	--vcpus | --vms | --pcpus | --mem | --slice | --slice-jitter | --duration | --count | \
+	--vcpus | --vms | --pcpus | --mem | --slice | --slice-jitter | --grace | --duration | --count | \
 		--seed | --timeout) ;;
 	*)
 		if [[ " ${COMP_WORDS[*]:0:COMP_CWORD} " == *" -- "* ]]; then

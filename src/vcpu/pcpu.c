@@ -29,6 +29,23 @@ bool pcpus_are_stopping(const struct pcpus *p)
 	return __atomic_load_n(&p->stopping, __ATOMIC_ACQUIRE);
 }
 
+/* Gangs of one VM after the other, each as many vCPUs as there are pCPUs. */
+static unsigned gangs_per_vm(const struct pcpu_config *config)
+{
+	return (config->nr_vcpus + config->nr_pcpus - 1) / config->nr_pcpus;
+}
+
+static struct sched_entity make_entity(const struct pcpu_config *config, unsigned i)
+{
+	unsigned vm = i / config->nr_vcpus, vcpu = i % config->nr_vcpus;
+
+	return (struct sched_entity){
+		.vm = vm,
+		.gang = vm * gangs_per_vm(config) + vcpu / config->nr_pcpus,
+		.home = vcpu % config->nr_pcpus,
+	};
+}
+
 int pcpus_init(struct pcpus *p, const struct pcpu_config *config, struct error *err)
 {
 	unsigned nr_entities = config->nr_vms * config->nr_vcpus;
@@ -46,10 +63,8 @@ int pcpus_init(struct pcpus *p, const struct pcpu_config *config, struct error *
 	}
 	for (unsigned c = 0; c < config->nr_pcpus; c++)
 		p->pcpu[c] = (struct pcpu){ .host_cpu = config->host_cpu[c], .current = NOBODY };
-	for (unsigned i = 0; i < nr_entities; i++) {
-		p->entity[i].vm = i / config->nr_vcpus;
-		p->entity[i].home = i % config->nr_vcpus % config->nr_pcpus;
-	}
+	for (unsigned i = 0; i < nr_entities; i++)
+		p->entity[i] = make_entity(config, i);
 	return 0;
 }
 
@@ -124,12 +139,26 @@ static void start_slice(struct pcpus *p, unsigned pcpu)
 {
 	struct pcpu *c = &p->pcpu[pcpu];
 
-	c->slice_end_ns = monotonic_ns() + sched_slice_ns(p->config.slice_ns,
-							  p->config.slice_jitter_pct,
-							  sched_random(&p->random));
-	c->timed = false;
+	c->slice_end_ns = sched_slice_end(&p->config.slices, pcpu, monotonic_ns(),
+					  sched_random(&p->random));
+	c->timed = c->extended = false;
 	if (sched_has_waiter(p->entity, p->nr_entities, pcpu))
 		arm_slice_timer(p, c);
+}
+
+/* The holder is inside a shootdown: its slice may last a little longer, once. */
+static bool extend_slice(struct pcpus *p, unsigned i)
+{
+	struct pcpu *c = &p->pcpu[p->entity[i].pcpu];
+	const struct mv_hint *hint = p->waiter[i].hint;
+
+	if (!p->config.grace_ns || c->extended || !hint ||
+	    !__atomic_load_n(&hint->critical, __ATOMIC_RELAXED))
+		return false;
+	c->slice_end_ns = monotonic_ns() + p->config.grace_ns;
+	c->extended = true;
+	arm_slice_timer(p, c);
+	return true;
 }
 
 static void grant(struct pcpus *p, unsigned pcpu, unsigned i, uint64_t expired_ns)
@@ -144,6 +173,16 @@ static void grant(struct pcpus *p, unsigned pcpu, unsigned i, uint64_t expired_n
 	__atomic_store_n(&p->waiter[i].granted, 1, __ATOMIC_RELEASE);
 }
 
+/* Takes down who is awaited, for a policy that asks. */
+static void read_hints(struct pcpus *p)
+{
+	for (unsigned i = 0; i < p->nr_entities; i++) {
+		const struct mv_hint *hint = p->waiter[i].hint;
+
+		p->entity[i].awaited = hint && __atomic_load_n(&hint->awaited, __ATOMIC_RELAXED);
+	}
+}
+
 /*
  * Gives a free pCPU to whom the policy chooses. `expired_ns` is when the slice ended
  * that made it free, or 0. Returns that vCPU, or NOBODY.
@@ -153,9 +192,14 @@ static int hand_over(struct pcpus *p, unsigned pcpu, uint64_t expired_ns)
 	struct sched_view view = {
 		.entity = p->entity,
 		.nr_entities = p->nr_entities,
+		.nr_gangs = p->config.nr_vms * gangs_per_vm(&p->config),
 		.pcpu = pcpu,
+		.turn = sched_turn(&p->config.slices, monotonic_ns()),
 		.random = sched_random(&p->random),
 	};
+
+	if (p->config.policy->uses_hints)
+		read_hints(p);
 	int next = p->config.policy->pick(&view);
 
 	p->pcpu[pcpu].current = NOBODY;
@@ -189,6 +233,12 @@ static int find_idle_pcpu(const struct pcpus *p, unsigned i)
 /* Finds an idle pCPU for a vCPU that waits, or sees to it that its home becomes free. */
 static void place(struct pcpus *p, unsigned i)
 {
+	if (p->kernel_schedules) {
+		p->entity[i].state = SCHED_RUNNING;
+		__atomic_store_n(&p->waiter[i].granted, 1, __ATOMIC_RELEASE);
+		return;
+	}
+
 	int idle = find_idle_pcpu(p, i);
 	struct pcpu *home = &p->pcpu[p->entity[i].home];
 
@@ -225,7 +275,7 @@ void pcpus_release(struct pcpus *p, unsigned i)
 {
 	pthread_mutex_lock(&p->lock);
 	p->entity[i].state = SCHED_BLOCKED;
-	int next = hand_over(p, p->entity[i].pcpu, 0);
+	int next = p->kernel_schedules ? NOBODY : hand_over(p, p->entity[i].pcpu, 0);
 	pthread_mutex_unlock(&p->lock);
 	if (next != NOBODY)
 		wake(&p->waiter[next]);
@@ -252,7 +302,7 @@ static bool slice_has_ended(const struct pcpus *p, unsigned i)
 bool pcpus_slice_is_over(struct pcpus *p, unsigned i)
 {
 	pthread_mutex_lock(&p->lock);
-	bool over = slice_has_ended(p, i) &&
+	bool over = !p->kernel_schedules && slice_has_ended(p, i) &&
 		    sched_has_waiter(p->entity, p->nr_entities, p->entity[i].pcpu);
 	pthread_mutex_unlock(&p->lock);
 	return over;
@@ -265,7 +315,7 @@ bool pcpus_preempt(struct pcpus *p, unsigned i, uint64_t *ret_waited_ns)
 
 	*ret_waited_ns = 0;
 	pthread_mutex_lock(&p->lock);
-	if (!p->stopping && slice_has_ended(p, i)) {
+	if (!p->stopping && !p->kernel_schedules && slice_has_ended(p, i) && !extend_slice(p, i)) {
 		if (sched_has_waiter(p->entity, p->nr_entities, pcpu))
 			return give_way(p, i, p->pcpu[pcpu].slice_end_ns, ret_waited_ns);
 		start_slice(p, pcpu);
@@ -276,11 +326,31 @@ bool pcpus_preempt(struct pcpus *p, unsigned i, uint64_t *ret_waited_ns)
 
 bool pcpus_yield(struct pcpus *p, unsigned i, uint64_t *ret_waited_ns)
 {
+	*ret_waited_ns = 0;
 	pthread_mutex_lock(&p->lock);
-	if (!p->stopping)
+	if (!p->stopping && !p->kernel_schedules)
 		return give_way(p, i, 0, ret_waited_ns);
 	pthread_mutex_unlock(&p->lock);
-	return false;
+	sched_yield();
+	return !pcpus_are_stopping(p);
+}
+
+bool pcpus_yield_to(struct pcpus *p, unsigned i, unsigned target, uint64_t *ret_waited_ns)
+{
+	*ret_waited_ns = 0;
+	pthread_mutex_lock(&p->lock);
+	bool useful = p->entity[target].state == SCHED_READY;
+	if (useful)
+		p->entity[target].ready_since = 0; /* before everybody else */
+	pthread_mutex_unlock(&p->lock);
+	return useful ? pcpus_yield(p, i, ret_waited_ns) : !pcpus_are_stopping(p);
+}
+
+void pcpus_let_kernel_schedule(struct pcpus *p, bool yes)
+{
+	pthread_mutex_lock(&p->lock);
+	p->kernel_schedules = yes;
+	pthread_mutex_unlock(&p->lock);
 }
 
 uint64_t pcpus_expired_ns(const struct pcpus *p, unsigned i)

@@ -22,6 +22,7 @@
 #include <time.h>
 
 #include "error.h"
+#include "minivmm/abi.h"
 #include "sched_policy.h"
 
 /* How vCPUs share the pCPUs; times in nanoseconds. */
@@ -30,8 +31,8 @@ struct pcpu_config {
 	unsigned nr_pcpus;
 	unsigned nr_vms;
 	unsigned nr_vcpus; /* of each VM */
-	uint64_t slice_ns;
-	unsigned slice_jitter_pct;
+	struct sched_slices slices;
+	uint64_t grace_ns; /* by which a slice may be extended once; 0: never */
 	const struct sched_policy *policy;
 	uint64_t seed;
 };
@@ -41,11 +42,13 @@ struct pcpu {
 	int current;	       /* index of the vCPU that holds it, or -1 */
 	uint64_t slice_end_ns; /* CLOCK_MONOTONIC */
 	bool timed;	       /* the timer of `current` will end the slice */
+	bool extended;	       /* by the grace */
 };
 
 /* What the scheduler keeps for the thread of one vCPU. */
 struct pcpu_waiter {
-	uint32_t granted; /* futex: 1 while it holds a pCPU, or has to stop */
+	const struct mv_hint *hint; /* what its guest tells, or NULL; set before it starts */
+	uint32_t granted;	    /* futex: 1 while it holds a pCPU, or has to stop */
 	pid_t tid;
 	timer_t slice_timer;
 	bool has_timer;
@@ -64,6 +67,7 @@ struct pcpus {
 	uint64_t ticket;
 	uint64_t random;
 	bool stopping;
+	bool kernel_schedules; /* see pcpus_let_kernel_schedule() */
 };
 
 /* 0, or -1 with an error (out of memory). */
@@ -90,6 +94,19 @@ void pcpus_release(struct pcpus *p, unsigned i);
  */
 bool pcpus_preempt(struct pcpus *p, unsigned i, uint64_t *ret_waited_ns);
 bool pcpus_yield(struct pcpus *p, unsigned i, uint64_t *ret_waited_ns);
+
+/*
+ * The same, so that vCPU `target` runs next on its pCPU. If it runs already, nothing
+ * happens: there is nothing to be gained.
+ */
+bool pcpus_yield_to(struct pcpus *p, unsigned i, unsigned target, uint64_t *ret_waited_ns);
+
+/*
+ * From now on the kernel shares out the host CPUs: every vCPU that wants a pCPU has
+ * one at once, and threads compete for the host CPU that they are pinned to. Call it
+ * while no vCPU holds a pCPU or waits for one.
+ */
+void pcpus_let_kernel_schedule(struct pcpus *p, bool yes);
 
 /* Whether vCPU i holds a pCPU that another vCPU waits for, beyond its slice. */
 bool pcpus_slice_is_over(struct pcpus *p, unsigned i);

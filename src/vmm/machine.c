@@ -14,6 +14,7 @@
 
 #include "doorbell.h"
 #include "fault.h"
+#include "minivmm/catalog.h"
 #include "x86_boot.h"
 
 #define THREAD_STACK_BYTES (128u << 10)
@@ -81,13 +82,16 @@ static int build_vm(struct machine *m, struct vm *vm, unsigned index,
 	boot_build_page_tables(vm->mem.hva, vm->mem.bytes);
 	elf_image_load(&image->elf, image->file, vm->mem.hva);
 	write_boot_info(m, vm, image);
+	const struct mv_hint *hints = (const struct mv_hint *)(vm->mem.hva + layout.hints_gpa);
 	for (unsigned i = 0; i < vm->nr_vcpus; i++) {
 		struct vcpu *v = &vm->vcpu[i];
 
 		v->steal.protocol = fault_steal_protocol(o->fault);
 		v->flush = &flush_primitives[flush_via];
+		v->flush_page_gpa = layout.flush_gpa + i * 64;
+		m->pcpus.waiter[index * o->nr_vcpus + i].hint = hints + i;
 		if (vm_boot_vcpu(vm, i, image->elf.entry_gpa, err) ||
-		    v->flush->prepare(v, &vm->mem, layout.flush_gpa + i * 64, err))
+		    v->flush->prepare(v, &vm->mem, v->flush_page_gpa, err))
 			return -1;
 	}
 	return 0;
@@ -101,8 +105,11 @@ static int init_pcpus(struct machine *m, struct error *err)
 		.nr_pcpus = o->pcpus.nr,
 		.nr_vms = o->nr_vms,
 		.nr_vcpus = o->nr_vcpus,
-		.slice_ns = o->slice_ns,
-		.slice_jitter_pct = o->slice_jitter_pct,
+		.slices = { .slice_ns = o->slice_ns,
+			    .jitter_pct = o->slice_jitter_pct,
+			    .phase = (enum slice_phase)sched_slice_phase_find(o->slice_phase),
+			    .seed = o->seed },
+		.grace_ns = o->grace_ns,
 		.policy = sched_policy_find(o->sched),
 		.seed = o->seed,
 	};
@@ -240,6 +247,20 @@ void machine_stop(struct machine *m)
 	for (unsigned i = 0; i < m->nr_started; i++)
 		pthread_join(m->thread[i].thread, NULL);
 	m->nr_started = 0;
+}
+
+/* ---- phases ---------------------------------------------------------------- */
+
+void machine_set_phase_needs(struct machine *m, unsigned needs)
+{
+	m->phase_needs = needs;
+	pcpus_let_kernel_schedule(&m->pcpus, needs & MV_HOST_KERNEL);
+}
+
+void machine_enter_phase(struct machine *m, struct vm *vm, struct vcpu *v)
+{
+	v->marks_when_halted = m->phase_needs & MV_HOST_MARKS_HALTED;
+	vcpu_let_kernel_keep_steal(v, &vm->mem, m->phase_needs & MV_HOST_KERNEL);
 }
 
 /* ---- what became of it ----------------------------------------------------- */

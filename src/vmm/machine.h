@@ -45,6 +45,8 @@ struct machine {
 	struct phase_gate gate;
 	int event_fd; /* written when a vCPU waits for a phase, exits or fails */
 
+	unsigned phase_needs; /* MV_HOST_* of the present phase; changes while all vCPUs wait */
+
 	pthread_mutex_t fail_lock;
 	bool failed; /* atomic */
 	char failure[512];
@@ -69,6 +71,13 @@ void machine_release(struct machine *m);
 
 /* Stops all vCPUs and waits for their threads. Harmless if none was started. */
 void machine_stop(struct machine *m);
+
+/*
+ * What the next phase's mechanism needs of the host, as MV_HOST_*. Call it while all
+ * vCPUs wait for a phase; each vCPU's thread then calls machine_enter_phase().
+ */
+void machine_set_phase_needs(struct machine *m, unsigned needs);
+void machine_enter_phase(struct machine *m, struct vm *vm, struct vcpu *v);
 
 /* Ends the run as failed; of several failures the first is kept. One line. */
 void machine_fail(struct machine *m, const char *format, ...) __attribute__((format(printf, 2, 3)));

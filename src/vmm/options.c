@@ -9,13 +9,13 @@
 #include "names.h"
 #include "parse.h"
 
-#define NS_PER_SECOND 1000000000ull
-#define TIME_MAX_NS   (24 * 3600 * NS_PER_SECOND)
-#define SLICE_MIN_NS  10000ull
-#define SLICE_MAX_NS  (10 * NS_PER_SECOND)
-#define JITTER_MAX    90
-#define PAGE_BYTES    4096
-#define GRACE_NS      (30 * NS_PER_SECOND) /* what the timeout allows beyond the durations */
+#define NS_PER_SECOND	  1000000000ull
+#define TIME_MAX_NS	  (24 * 3600 * NS_PER_SECOND)
+#define SLICE_MIN_NS	  10000ull
+#define SLICE_MAX_NS	  (10 * NS_PER_SECOND)
+#define JITTER_MAX	  90
+#define PAGE_BYTES	  4096
+#define TIMEOUT_MARGIN_NS (30 * NS_PER_SECOND) /* what the timeout allows beyond the durations */
 
 /* What getopt_long() returns for row 0; above every character. */
 #define FIRST_ROW 256
@@ -136,6 +136,16 @@ static int set_slice_jitter(struct options *o, const char *value, struct error *
 		return bad_value(err, "slice-jitter", value, why);
 	o->slice_jitter_pct = (unsigned)pct;
 	return 0;
+}
+
+static int set_slice_phase(struct options *o, const char *value, struct error *err)
+{
+	return take_name("slice-phase", &slice_phase_names, value, &o->slice_phase, err);
+}
+
+static int set_grace(struct options *o, const char *value, struct error *err)
+{
+	return take_time("grace", value, &o->grace_ns, err);
 }
 
 static int set_sched(struct options *o, const char *value, struct error *err)
@@ -274,6 +284,9 @@ const struct option_row option_table[] = {
 	{ "mem", "SIZE", "memory of each guest, 4M to 3G (64M)", set_mem },
 	{ "slice", "TIME", "time slice of a vCPU, 10us to 10s (4ms)", set_slice },
 	{ "slice-jitter", "PCT", "vary each slice by up to this share (25)", set_slice_jitter },
+	{ "slice-phase", "PHASE", "how slices of different pCPUs lie (independent)",
+	  set_slice_phase },
+	{ "grace", "TIME", "extend a slice once inside a shootdown (never)", set_grace },
 	{ "sched", "POLICY", "which vCPU runs next (round-robin)", set_sched },
 	{ "shootdown", "LIST", "mechanisms to measure in turn (ipi,pv)", set_shootdown },
 	{ "flush-via", "PRIM", "how the host flushes a guest's TLB (auto)", set_flush_via },
@@ -426,6 +439,20 @@ static int check_pcpus(const struct cpu_list *pcpus, const struct cpu_list *allo
 	return 0;
 }
 
+/* Siblings can run at the same time only if their slices begin at the same time. */
+static int complete_slice_phase(struct options *o, struct error *err)
+{
+	bool gang = strcmp(o->sched, "gang") == 0;
+
+	if (!o->slice_phase)
+		o->slice_phase = gang ? "aligned" : "independent";
+	if (gang && strcmp(o->slice_phase, "aligned") != 0)
+		return error_set(err, EXIT_USAGE,
+				 "--sched gang needs --slice-phase aligned, not %s",
+				 o->slice_phase);
+	return 0;
+}
+
 /* Fills in the defaults that depend on other options, and checks what all of them say. */
 static int complete(struct options *o, const struct cpu_list *allowed, struct error *err)
 {
@@ -440,8 +467,10 @@ static int complete(struct options *o, const struct cpu_list *allowed, struct er
 		return -1;
 	if (o->nr_vcpus == 0)
 		o->nr_vcpus = 2 * o->pcpus.nr < MV_MAX_VCPUS ? 2 * o->pcpus.nr : MV_MAX_VCPUS;
+	if (complete_slice_phase(o, err))
+		return -1;
 	if (o->timeout_ns == 0)
-		o->timeout_ns = o->duration_ns * o->nr_mechanisms + GRACE_NS;
+		o->timeout_ns = o->duration_ns * o->nr_mechanisms + TIMEOUT_MARGIN_NS;
 	return 0;
 }
 

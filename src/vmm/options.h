@@ -31,6 +31,8 @@ struct options {
 
 	uint64_t slice_ns;
 	unsigned slice_jitter_pct; /* a slice lasts slice_ns, more or less by up to this share */
+	const char *slice_phase;   /* name from SLICE_PHASES */
+	uint64_t grace_ns;	   /* by which a slice is extended inside a shootdown; 0: never */
 	const char *sched;	   /* name of a policy, from sched_policies */
 
 	unsigned nr_mechanisms;

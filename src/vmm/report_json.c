@@ -117,6 +117,8 @@ static json_object *config_json(const struct options *options)
 	add_u64(o, "mem_bytes", options->mem_bytes);
 	add_u64(o, "slice_ns", options->slice_ns);
 	add_u64(o, "slice_jitter_pct", options->slice_jitter_pct);
+	add_text(o, "slice_phase", options->slice_phase);
+	add_u64(o, "grace_ns", options->grace_ns);
 	add_text(o, "sched", options->sched);
 	add(o, "shootdown", names_json(options->mechanism, options->nr_mechanisms));
 	add_text(o, "flush_via", options->flush_via);

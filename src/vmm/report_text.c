@@ -191,6 +191,10 @@ static void print_config(FILE *out, const struct report *report)
 		cpus, human_size(o->mem_bytes).text, human_time(o->slice_ns).text);
 	if (o->slice_jitter_pct)
 		fprintf(out, " +-%u%%", o->slice_jitter_pct);
+	if (strcmp(o->slice_phase, "independent") != 0)
+		fprintf(out, " %s", o->slice_phase);
+	if (o->grace_ns)
+		fprintf(out, ", grace %s", human_time(o->grace_ns).text);
 	fprintf(out, ", %s\nflush via %s, seed %" PRIu64, o->sched,
 		result->flush_via ? result->flush_via : "nothing", o->seed);
 	if (strcmp(o->fault, "none") != 0)

@@ -120,7 +120,7 @@ static void init_pcpus(struct pcpus *pcpus, unsigned nr_vcpus)
 		.nr_pcpus = 1,
 		.nr_vms = 1,
 		.nr_vcpus = nr_vcpus,
-		.slice_ns = SLICE_NS,
+		.slices.slice_ns = SLICE_NS,
 		.policy = sched_policy_find("round-robin"),
 	};
 

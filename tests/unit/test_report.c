@@ -51,6 +51,7 @@ static void make_run(void)
 					.mem_bytes = 64 << 20,
 					.slice_ns = 4000000,
 					.slice_jitter_pct = 25,
+					.slice_phase = "independent",
 					.sched = "round-robin",
 					.nr_mechanisms = 2,
 					.mechanism = { "ipi", "pv" },

@@ -14,18 +14,20 @@
  * `const struct mechanism mechanism_<id>`. `host` says what the host does for it
  * while its phases run, as a set of MV_HOST_*.
  */
-#define MV_MECHANISMS(X)                                                                           \
-	X(ipi, "ipi", 0, "interrupt every target and wait for all of them")                        \
-	X(pv, "pv", MV_HOST_MARKS,                                                                 \
+#define MV_MECHANISMS(X)                                                    \
+	X(ipi, "ipi", 0, "interrupt every target and wait for all of them") \
+	X(pv, "pv", MV_HOST_MARKS,                                          \
 	  "defer the flush of preempted targets, interrupt and wait for the others")
 
-/* The host marks vCPUs that it preempts, and flushes them on request. */
-#define MV_HOST_MARKS 1
+#define MV_HOST_MARKS	     1 /* marks vCPUs that it preempts, and flushes them on request */
+#define MV_HOST_MARKS_HALTED 2 /* marks halted vCPUs too */
+#define MV_HOST_FLUSHES	     4 /* flushes the vCPUs that a guest names (MV_DB_FLUSH) */
+#define MV_HOST_KERNEL	     8 /* leaves steal time and scheduling to the kernel */
 
 /* X(id, name, summary). scenario_<id>.c defines `const struct scenario scenario_<id>`. */
-#define MV_SCENARIOS(X)                                                                            \
-	X(ping, "ping", "vCPU 0 shoots, the others read what it maps")                             \
-	X(storm, "storm", "every vCPU works for a while, then shoots all the others")              \
+#define MV_SCENARIOS(X)                                                               \
+	X(ping, "ping", "vCPU 0 shoots, the others read what it maps")                \
+	X(storm, "storm", "every vCPU works for a while, then shoots all the others") \
 	X(ebizzy, "ebizzy", "every vCPU allocates, copies, searches and frees; each free shoots")
 
 /*
@@ -33,17 +35,17 @@
  * must catch as stale reads. The host's are in src/vcpu/fault.c, the guest's in
  * src/guest-kernel/fault.c.
  */
-#define MV_FAULTS(X)                                                                               \
-	X(skip_deferred_flush, "skip-deferred-flush",                                              \
-	  "host: resume a vCPU without the flush that was asked for")                              \
-	X(skip_ipi_flush, "skip-ipi-flush", "guest: acknowledge an IPI without flushing")          \
-	X(lose_flush_bit, "lose-flush-bit",                                                        \
-	  "host: mark again with a plain store, which erases a request (CVE-2019-3016)")           \
-	X(mark_while_running, "mark-while-running",                                                \
-	  "host: mark a vCPU that still executes guest code")                                      \
-	X(clear_after_flush, "clear-after-flush",                                                  \
-	  "host: flush first and take the byte later, so that a request in between is lost")       \
-	X(inverted_cmpxchg, "inverted-cmpxchg",                                                    \
+#define MV_FAULTS(X)                                                                         \
+	X(skip_deferred_flush, "skip-deferred-flush",                                        \
+	  "host: resume a vCPU without the flush that was asked for")                        \
+	X(skip_ipi_flush, "skip-ipi-flush", "guest: acknowledge an IPI without flushing")    \
+	X(lose_flush_bit, "lose-flush-bit",                                                  \
+	  "host: mark again with a plain store, which erases a request (CVE-2019-3016)")     \
+	X(mark_while_running, "mark-while-running",                                          \
+	  "host: mark a vCPU that still executes guest code")                                \
+	X(clear_after_flush, "clear-after-flush",                                            \
+	  "host: flush first and take the byte later, so that a request in between is lost") \
+	X(inverted_cmpxchg, "inverted-cmpxchg",                                              \
 	  "guest: take a failed compare-and-exchange for a deferred flush")
 
 #endif

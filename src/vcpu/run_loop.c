@@ -46,6 +46,8 @@ static bool halt(struct loop *l)
 	uint64_t since_ns = monotonic_ns();
 
 	leave_slice(l);
+	if (l->v->marks_when_halted)
+		steal_leave(l->v);
 	pcpus_release(l->pcpus, l->i);
 	l->v->stats.halts++;
 	for (;;) {
@@ -77,7 +79,10 @@ static bool yield(struct loop *l)
 	leave_slice(l);
 	steal_leave(l->v);
 	l->v->stats.yields++;
-	if (!pcpus_yield(l->pcpus, l->i, &waited_ns))
+	bool alive = l->v->yield_to < 0
+			     ? pcpus_yield(l->pcpus, l->i, &waited_ns)
+			     : pcpus_yield_to(l->pcpus, l->i, (unsigned)l->v->yield_to, &waited_ns);
+	if (!alive)
 		return false;
 	enter_slice(l, waited_ns);
 	return true;

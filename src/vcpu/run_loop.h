@@ -10,7 +10,7 @@
 enum vcpu_action {
 	VCPU_RESUME, /* goes on */
 	VCPU_HALT,   /* gives its pCPU back until an interrupt arrives */
-	VCPU_YIELD,  /* gives its pCPU to others that wait */
+	VCPU_YIELD,  /* gives its pCPU to others that wait, see yield_to */
 	VCPU_BLOCK,  /* gives its pCPU back while `blocked` of its handler runs */
 	VCPU_STOP,   /* ends its thread */
 };

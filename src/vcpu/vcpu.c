@@ -211,7 +211,7 @@ static void decode_exit(struct vcpu_exit *e, struct kvm_run *run)
 	}
 }
 
-void vcpu_run(struct vcpu *v, struct vcpu_exit *ret_exit)
+static void enter_kvm(struct vcpu *v, struct vcpu_exit *ret_exit)
 {
 	int result = ioctl(v->fd, KVM_RUN, 0);
 
@@ -227,6 +227,37 @@ void vcpu_run(struct vcpu *v, struct vcpu_exit *ret_exit)
 	}
 	ret_exit->kind = VCPU_EXIT_ERROR;
 	snprintf(ret_exit->text, sizeof(ret_exit->text), "KVM_RUN failed: %s", strerror(errno));
+}
+
+/*
+ * in_guest is set before must_flush is looked at, and whoever asks for a flush sets
+ * must_flush before it looks at in_guest: one of the two notices the other.
+ */
+void vcpu_run(struct vcpu *v, struct vcpu_exit *ret_exit)
+{
+	__atomic_store_n(&v->in_guest, 1, __ATOMIC_SEQ_CST);
+	if (__atomic_load_n(&v->must_flush, __ATOMIC_SEQ_CST)) {
+		vcpu_complete_io(v);
+		__atomic_store_n(&v->must_flush, 0, __ATOMIC_SEQ_CST);
+		v->flush->flush(v);
+		v->stats.flushes++;
+	}
+	enter_kvm(v, ret_exit);
+	__atomic_store_n(&v->in_guest, 0, __ATOMIC_RELEASE);
+}
+
+void vcpu_request_flush(struct vcpu *v)
+{
+	__atomic_store_n(&v->must_flush, 1, __ATOMIC_SEQ_CST);
+	if (__atomic_load_n(&v->in_guest, __ATOMIC_SEQ_CST))
+		vcpu_kick(v);
+}
+
+/* Outside it flushes on its way in; and once it has seen the request it has done so. */
+bool vcpu_flush_is_safe(const struct vcpu *v)
+{
+	return !__atomic_load_n(&v->in_guest, __ATOMIC_SEQ_CST) ||
+	       !__atomic_load_n(&v->must_flush, __ATOMIC_SEQ_CST);
 }
 
 void vcpu_drain_kick(void)
@@ -256,7 +287,7 @@ void vcpu_wait_halted(struct vcpu *v, struct vcpu_exit *ret_exit)
 
 	ioctl(v->fd, KVM_SET_MP_STATE, &state);
 	v->run->request_interrupt_window = 1;
-	vcpu_run(v, ret_exit);
+	enter_kvm(v, ret_exit);
 	v->run->request_interrupt_window = 0;
 }
 
@@ -270,6 +301,29 @@ bool vcpu_is_halted(struct vcpu *v)
 void vcpu_kick(const struct vcpu *v)
 {
 	syscall(SYS_tgkill, getpid(), v->tid, VCPU_KICK_SIGNAL);
+}
+
+void vcpu_let_kernel_keep_steal(struct vcpu *v, const struct guest_mem *mem, bool yes)
+{
+	struct {
+		struct kvm_msrs head;
+		struct kvm_msr_entry entry;
+	} msrs = {
+		.head.nmsrs = 1,
+		.entry = { .index = MSR_KVM_STEAL_TIME, .data = yes ? v->steal.msr : 0 },
+	};
+	struct error ignored; /* it worked once */
+
+	if (yes == v->kernel_has_steal)
+		return;
+	v->kernel_has_steal = yes;
+	ioctl(v->fd, KVM_SET_MSRS, &msrs);
+	if (yes) {
+		v->steal.page = NULL;
+		return;
+	}
+	steal_set_msr(&v->steal, mem, v->steal.msr);
+	v->flush->prepare(v, mem, v->flush_page_gpa, &ignored);
 }
 
 int vcpu_tsc_khz(const struct vcpu *v)

@@ -54,10 +54,16 @@ struct vcpu {
 	pid_t tid; /* of its thread, set before it first waits for a pCPU */
 
 	const struct flush_primitive *flush;
-	uint8_t *flush_byte; /* for FLUSH_VIA_steal_msr: the byte that the kernel looks at */
+	uint64_t flush_page_gpa; /* for FLUSH_VIA_steal_msr: 64 bytes that the guest leaves alone */
+	uint8_t *flush_byte;	 /* for FLUSH_VIA_steal_msr: the byte that the kernel looks at */
 	struct steal steal;
 	struct vcpu_stats stats;
 	struct mv_hist handover; /* ns from the end of another's slice until KVM_RUN for this one */
+	uint32_t in_guest;	 /* atomic: between vcpu_run() and its return */
+	uint32_t must_flush;	 /* atomic: somebody asked for a flush before it runs on */
+	int yield_to;		 /* with VCPU_YIELD: who runs next, among all vCPUs; -1: anyone */
+	bool marks_when_halted;	 /* policy: a halted vCPU is marked preempted too */
+	bool kernel_has_steal;	 /* the kernel keeps the guest's steal-time page just now */
 	uint64_t entered_ns;	 /* when it was given its present pCPU */
 };
 
@@ -83,6 +89,20 @@ void vcpu_wait_halted(struct vcpu *v, struct vcpu_exit *ret_exit);
 
 /* Whether the guest executed HLT: KVM blocks inside KVM_RUN and says nothing. */
 bool vcpu_is_halted(struct vcpu *v);
+
+/*
+ * A flush of v that another vCPU's thread asks for. vcpu_request_flush() kicks v if it
+ * is in the guest; once vcpu_flush_is_safe() v will execute nothing more without the
+ * flush (1ebfaa11ebb5: a synchronous flush waits until its target has left the guest).
+ */
+void vcpu_request_flush(struct vcpu *v);
+bool vcpu_flush_is_safe(const struct vcpu *v);
+
+/*
+ * Leaves the guest's steal-time page to the kernel, or takes it back. v is at an
+ * instruction boundary, holds no pCPU, and the caller is its thread.
+ */
+void vcpu_let_kernel_keep_steal(struct vcpu *v, const struct guest_mem *mem, bool yes);
 
 /*
  * Takes back the kick that ended a run. Look at the reasons for a kick only

@@ -17,6 +17,7 @@
 #include <x86intrin.h>
 
 #include "collect.h"
+#include "names.h"
 
 #define PHASE_NS	250000000ull /* if slices are short; see phase_ns() */
 #define TURNS_PER_PHASE 8	     /* times that each vCPU gets a pCPU in a phase, at least */
@@ -145,7 +146,8 @@ static void announce(struct conductor *c, uint32_t phase)
 	for (unsigned i = 0; i < c->m->nr_vms; i++) {
 		struct mv_control *control = vm_control(&c->m->vm[i]);
 
-		control->phase_start_tsc = start_tsc;
+		if (phase) /* at its end, some may still have to read when it began */
+			control->phase_start_tsc = start_tsc;
 		__atomic_store_n(&control->phase, phase, __ATOMIC_RELEASE);
 	}
 }
@@ -183,6 +185,7 @@ static bool let_phase_run(struct conductor *c, unsigned round)
 static bool run_phase(struct conductor *c, unsigned round, unsigned mechanism)
 {
 	c->mechanism = mechanism;
+	machine_set_phase_needs(c->m, mechanism_host_needs(c->m->options->mechanism[mechanism]));
 	announce(c, ++c->phase);
 	phase_gate_open(&c->m->gate, mechanism);
 	if (!let_phase_run(c, round))

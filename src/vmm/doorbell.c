@@ -53,6 +53,41 @@ static enum vcpu_action deliver_ipi(struct vcpu_thread *t, struct vcpu *v, uint6
 	return VCPU_RESUME;
 }
 
+/* To vCPU n of the same VM, or to anyone. */
+static enum vcpu_action yield_to(struct vcpu_thread *t, struct vcpu *v, uint64_t target)
+{
+	if (target != MV_YIELD_ANY && target >= t->vm->nr_vcpus)
+		return guest_failed(t, v, "doorbell: no vCPU %" PRIu64 " to yield to", target);
+	v->yield_to = target == MV_YIELD_ANY ? -1 : (int)(t->i - v->index + (unsigned)target);
+	return VCPU_YIELD;
+}
+
+/*
+ * Host-assisted flush: parked vCPUs are flushed on their way in, running ones are
+ * forced out, and the initiator goes on once none of them can execute anything more
+ * without its flush. All requests go out before the first is waited for.
+ */
+static enum vcpu_action flush_others(struct vcpu_thread *t, struct vcpu *v, uint64_t gpa)
+{
+	const struct mv_flush_mask *guest_mask = guest_mem_at(&t->vm->mem, gpa, sizeof(*guest_mask),
+							      sizeof(uint64_t));
+	struct mv_flush_mask mask;
+
+	if (!guest_mask)
+		return guest_failed(t, v, "doorbell: no flush mask at 0x%" PRIx64, gpa);
+	memcpy(&mask, guest_mask, sizeof(mask));
+	mask.word[v->index / 64] &= ~(1ull << v->index % 64);
+	for (unsigned i = 0; i < t->vm->nr_vcpus; i++) {
+		if (mask.word[i / 64] >> i % 64 & 1)
+			vcpu_request_flush(&t->vm->vcpu[i]);
+	}
+	for (unsigned i = 0; i < t->vm->nr_vcpus; i++) {
+		while ((mask.word[i / 64] >> i % 64 & 1) && !vcpu_flush_is_safe(&t->vm->vcpu[i]))
+			__builtin_ia32_pause();
+	}
+	return VCPU_RESUME;
+}
+
 static enum vcpu_action doorbell_store(struct vcpu_thread *t, struct vcpu *v, uint64_t reg,
 				       uint64_t value)
 {
@@ -66,7 +101,9 @@ static enum vcpu_action doorbell_store(struct vcpu_thread *t, struct vcpu *v, ui
 	case MV_DB_IDLE:
 		return VCPU_HALT;
 	case MV_DB_YIELD:
-		return VCPU_YIELD;
+		return yield_to(t, v, value);
+	case MV_DB_FLUSH:
+		return flush_others(t, v, value);
 	case MV_DB_IPI:
 		return deliver_ipi(t, v, value);
 	case MV_DB_NOP:
@@ -164,6 +201,6 @@ void doorbell_blocked(void *context, struct vcpu *v, const struct vcpu_exit *e)
 	struct vcpu_thread *t = context;
 	uint32_t answer = phase_gate_wait(&t->machine->gate, t->machine->event_fd);
 
-	(void)v;
 	memcpy(e->data, &answer, sizeof(answer));
+	machine_enter_phase(t->machine, t->vm, v);
 }

@@ -14,6 +14,7 @@
 #include "host_check.h"
 #include "host_info.h"
 #include "json_output.h"
+#include "kernel_marks.h"
 #include "machine.h"
 #include "memory_use.h"
 #include "minivmm/catalog.h"
@@ -64,13 +65,14 @@ static int load_guest(struct run *run, struct error *err)
 	return elf_image_parse(&run->file, layout.reserved_gpa, &run->image.elf, err);
 }
 
-static bool needs_flush(const struct options *o)
+/* What the mechanisms of a run need of the host, as MV_HOST_*. */
+static unsigned host_needs(const struct options *o)
 {
-	for (unsigned i = 0; i < o->nr_mechanisms; i++) {
-		if (mechanism_host_needs(o->mechanism[i]) & MV_HOST_MARKS)
-			return true;
-	}
-	return false;
+	unsigned needs = 0;
+
+	for (unsigned i = 0; i < o->nr_mechanisms; i++)
+		needs |= mechanism_host_needs(o->mechanism[i]);
+	return needs;
 }
 
 static int choose_flush(struct run *run, struct error *err)
@@ -85,7 +87,7 @@ static int choose_flush(struct run *run, struct error *err)
 	}
 	run->result.flush_via = best >= 0 ? flush_primitives[best].name : "none";
 	run->flush_via = best >= 0 ? (enum flush_prim)best : FLUSH_VIA_sregs;
-	if (best >= 0 || !needs_flush(run->options))
+	if (best >= 0 || !(host_needs(run->options) & (MV_HOST_MARKS | MV_HOST_FLUSHES)))
 		return 0;
 	return error_set(
 		err, EXIT_HOST,
@@ -94,13 +96,30 @@ static int choose_flush(struct run *run, struct error *err)
 		wanted, "docs/caveats.md");
 }
 
+static int check_kernel_marks(struct run *run, struct error *err)
+{
+	bool marks = true;
+
+	if (host_needs(run->options) & MV_HOST_KERNEL &&
+	    kernel_marks_probe(run->kvm_fd, run->options->pcpus.cpu[0], &marks, err))
+		return -1;
+	if (marks)
+		return 0;
+	return error_set(err, EXIT_HOST,
+			 "this host's kernel does not mark the vCPUs that it preempts (module %s): "
+			 "pv-kernel would defer nothing, leave it out of --shootdown",
+			 run->host.kvm_module);
+}
+
 static int check_host(struct run *run, struct error *err)
 {
 	host_info_read(&run->host);
 	run->kvm_fd = host_open_kvm(err);
 	if (run->kvm_fd < 0 || selfcheck_run(run->kvm_fd, &run->result.selfcheck, err))
 		return -1;
-	return choose_flush(run, err);
+	if (choose_flush(run, err))
+		return -1;
+	return check_kernel_marks(run, err);
 }
 
 /* The threads exist and no guest has run: whatever needs other calls is done. */

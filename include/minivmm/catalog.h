@@ -14,10 +14,12 @@
  * `const struct mechanism mechanism_<id>`. `host` says what the host does for it
  * while its phases run, as a set of MV_HOST_*.
  */
-#define MV_MECHANISMS(X)                                                    \
-	X(ipi, "ipi", 0, "interrupt every target and wait for all of them") \
-	X(pv, "pv", MV_HOST_MARKS,                                          \
-	  "defer the flush of preempted targets, interrupt and wait for the others")
+#define MV_MECHANISMS(X)                                                             \
+	X(ipi, "ipi", 0, "interrupt every target and wait for all of them")          \
+	X(pv, "pv", MV_HOST_MARKS,                                                   \
+	  "defer the flush of preempted targets, interrupt and wait for the others") \
+	X(pv_recheck, "pv-recheck", MV_HOST_MARKS,                                   \
+	  "pv, and do not wait for targets that are preempted after the interrupt was sent")
 
 #define MV_HOST_MARKS	     1 /* marks vCPUs that it preempts, and flushes them on request */
 #define MV_HOST_MARKS_HALTED 2 /* marks halted vCPUs too */

@@ -80,14 +80,14 @@ void ipi_request(struct percpu *self, const struct targets *targets, struct ipi_
 	self->result->n.ipis_sent += count;
 }
 
-static bool served(uint32_t target, uint64_t ticket)
+bool ipi_served(const struct ipi_tickets *tickets, uint32_t target)
 {
-	return __atomic_load_n(&percpus[target].acked, __ATOMIC_ACQUIRE) >= ticket;
+	return __atomic_load_n(&percpus[target].acked, __ATOMIC_ACQUIRE) >= tickets->ticket[target];
 }
 
 void ipi_wait(const struct targets *targets, const struct ipi_tickets *tickets)
 {
 	for_each_target (target, targets)
-		while (!served(target, tickets->ticket[target]))
+		while (!ipi_served(tickets, target))
 			cpu_relax();
 }

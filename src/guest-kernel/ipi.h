@@ -3,6 +3,7 @@
 #ifndef GUEST_IPI_H
 #define GUEST_IPI_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "percpu.h"
@@ -18,6 +19,9 @@ void ipi_enable(void);
 
 /* Interrupts all targets. Counts them in the initiator's counters. */
 void ipi_request(struct percpu *self, const struct targets *targets, struct ipi_tickets *tickets);
+
+/* Whether a target has flushed for the ticket taken of it. */
+bool ipi_served(const struct ipi_tickets *tickets, uint32_t target);
 
 /*
  * Waits until all targets have flushed. Meanwhile interrupts are on and this

@@ -10,9 +10,9 @@
 #include "fault.h"
 #include "ipi.h"
 #include "mechanism.h"
+#include "mechanism_pv.h"
 
-/* Asks each target once, and takes those that will flush by themselves out of the set. */
-static void defer_preempted(struct percpu *self, struct targets *targets)
+void pv_defer_preempted(struct percpu *self, struct targets *targets)
 {
 	uint32_t deferred = 0, raced = 0;
 
@@ -30,11 +30,11 @@ static void defer_preempted(struct percpu *self, struct targets *targets)
 	self->result->n.defers_raced += raced;
 }
 
-static void pv_flush_others(struct percpu *self, struct targets *targets)
+void pv_flush_others(struct percpu *self, struct targets *targets)
 {
 	struct ipi_tickets tickets;
 
-	defer_preempted(self, targets);
+	pv_defer_preempted(self, targets);
 	ipi_request(self, targets, &tickets);
 	ipi_wait(targets, &tickets);
 }

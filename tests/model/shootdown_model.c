@@ -171,18 +171,56 @@ static unsigned is_served(unsigned self)
 	return w.acked >= w.awaited[self];
 }
 
+static bool looks_again(void)
+{
+	return broken == RECHECK || broken == RECHECK_BY_LOOK;
+}
+
+enum { SEE_SERVED, LOOK_AGAIN };
+
+/* A look at a target that runs changes nothing. To leave it out shows who waits for ever. */
+static unsigned wait_options(unsigned self)
+{
+	unsigned set = is_served(self) << SEE_SERVED;
+
+	if (looks_again() && (w.byte & KVM_VCPU_PREEMPTED))
+		set |= 1u << LOOK_AGAIN;
+	return set;
+}
+
+static bool defers_now(void)
+{
+	if (broken == RECHECK_BY_LOOK)
+		return w.byte & KVM_VCPU_PREEMPTED;
+	return try_defer() == PV_DEFERRED;
+}
+
+/* As in the guest's ipi.c and mechanism_pv_recheck.c. */
+static void wait_or_defer(unsigned self)
+{
+	static const char *const name[] = { "sees its ticket served", "looks again" };
+	uint64_t memory = explore_memory();
+
+	while (explore_choose(name, wait_options) == LOOK_AGAIN) {
+		if (defers_now()) {
+			w.owed |= (uint8_t)(1 << self);
+			return;
+		}
+		explore_forget(memory);
+	}
+}
+
 /* As in the guest's ipi.c. */
 static void interrupt_and_wait(unsigned self)
 {
-	static const char *const wait[] = { "sees its ticket served" };
-
 	explore_step("takes a ticket");
 	empty_store_buffer(self);
 	w.awaited[self] = ++w.requested;
 	explore_step("sends an IPI");
 	w.ipi = 1;
 	if (broken != DO_NOT_WAIT)
-		explore_choose(wait, is_served);
+		wait_or_defer(self);
+	w.awaited[self] = 0;
 }
 
 static void store_pte(unsigned self, uint8_t generation)
@@ -487,7 +525,8 @@ static void reset(void)
 	w.initiators_left = 2;
 	w.translations_left = TRANSLATIONS;
 	w.preemptions_left = PREEMPTIONS;
-	w.extra_marks_left = EXTRA_MARKS;
+	/* Looking again has many more interleavings, and is no different with two marks. */
+	w.extra_marks_left = broken == RECHECK ? 0 : EXTRA_MARKS;
 }
 
 /* No instruction may run on an old translation, nor before a flush that is owed. */

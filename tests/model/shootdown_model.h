@@ -5,9 +5,13 @@
 
 #include "explore.h"
 
-/* X(id, name, what is broken). Names that are also in the catalog mean the same. */
+/*
+ * X(id, name, what is broken). Names that are also in the catalog mean the same. In the
+ * first NR_SOUND nothing is: they are mechanisms that have to hold.
+ */
 #define VARIANTS(X)                                                                             \
 	X(CORRECT, "shipped", "nothing")                                                        \
+	X(RECHECK, "pv-recheck", "nothing: the initiator goes on looking while it waits")       \
 	X(SKIP_DEFERRED_FLUSH, "skip-deferred-flush",                                           \
 	  "the host resumes a vCPU without the flush that was asked for")                       \
 	X(LOSE_FLUSH_BIT, "lose-flush-bit", "the host marks with a plain store")                \
@@ -32,13 +36,16 @@
 	  "the initiator tests one reading of the byte and compares with another")              \
 	X(SHORTCUT_ON_PENDING, "shortcut-on-pending",                                           \
 	  "the initiator goes on without a locked operation when the byte is already 3")        \
+	X(RECHECK_BY_LOOK, "recheck-by-look",                                                   \
+	  "the initiator stops waiting for a target that it merely sees preempted")             \
 	X(DEFER_BEFORE_PTE, "defer-before-pte", "the initiator stores the PTE after the request")
 
 enum variant {
 #define X(id, name, summary) id,
 	VARIANTS(X)
 #undef X
-		NR_VARIANTS
+		NR_VARIANTS,
+	NR_SOUND = RECHECK + 1,
 };
 
 /* The model with the given part broken. One at a time: it is a single object. */

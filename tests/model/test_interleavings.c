@@ -18,14 +18,15 @@ static const char *const variant_summary[] = {
 #undef X
 };
 
-static bool check_shipped(void)
+static bool check_sound(enum variant variant)
 {
 	static struct explore_result result;
-	const struct explore_model *model = shootdown_model(CORRECT);
+	const struct explore_model *model = shootdown_model(variant);
 
 	explore(model, &result);
-	printf("%s 1 - shipped code keeps every flush: %u states, the farthest %u steps away\n",
-	       result.violation ? "not ok" : "ok", result.nr_states, result.depth);
+	printf("%s %u - %s code keeps every flush: %u states, the farthest %u steps away\n",
+	       result.violation ? "not ok" : "ok", variant + 1u, variant_name[variant],
+	       result.nr_states, result.depth);
 	if (result.violation)
 		explore_print(model, &result);
 	return !result.violation;
@@ -51,8 +52,9 @@ int main(void)
 	bool ok = true;
 
 	printf("1..%u\n", NR_VARIANTS);
-	ok &= check_shipped();
-	for (unsigned v = CORRECT + 1; v < NR_VARIANTS; v++)
+	for (unsigned v = 0; v < NR_SOUND; v++)
+		ok &= check_sound((enum variant)v);
+	for (unsigned v = NR_SOUND; v < NR_VARIANTS; v++)
 		ok &= check_broken((enum variant)v);
 	return ok ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -92,7 +92,7 @@ static int allow_ioctls(scmp_filter_ctx filter)
 
 	for (unsigned i = 0; !failed && i < sizeof(allowed_ioctls) / sizeof(allowed_ioctls[0]); i++)
 		failed = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
-					  SCMP_A1(SCMP_CMP_EQ, allowed_ioctls[i]));
+					  SCMP_A1(SCMP_CMP_EQ, allowed_ioctls[i], 0));
 	return failed;
 }
 
@@ -107,7 +107,7 @@ static int allow_by_argument(scmp_filter_ctx filter)
 					  SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
 	if (!failed)
 		failed = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
-					  SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid()));
+					  SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid(), 0));
 	return failed;
 }
 

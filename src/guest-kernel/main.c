@@ -88,6 +88,16 @@ static void init_percpus(const struct mv_boot_info *boot)
 	}
 }
 
+/* The results are good for reading from now on, so that a run that ends early has some. */
+static void sign_results(struct mv_results *results)
+{
+	results->nr_vcpus = guest.boot->nr_vcpus;
+	results->nr_mechanisms = guest.boot->nr_mechanisms;
+	str_copy(results->scenario, guest.params.scenario->name, sizeof(results->scenario));
+	str_copy(results->ops_unit, guest.params.scenario->ops_unit, sizeof(results->ops_unit));
+	__atomic_store_n(&results->magic, MV_RESULT_MAGIC, __ATOMIC_RELEASE);
+}
+
 /* What vCPU 0 does for all of them. */
 static void init_machine(const struct mv_boot_info *boot, uint64_t boot_cr3)
 {
@@ -106,6 +116,7 @@ static void init_machine(const struct mv_boot_info *boot, uint64_t boot_cr3)
 	paging_init(boot_cr3, boot->nr_vcpus);
 	oracle_init(boot->nr_vcpus);
 	guest.params.scenario->init(&guest.params, boot->nr_vcpus);
+	sign_results(guest.results);
 	__atomic_store_n(&guest.ready, true, __ATOMIC_RELEASE);
 }
 
@@ -166,19 +177,6 @@ static void run_phase(struct percpu *self, uint32_t mechanism)
 	drain(self);
 }
 
-/* By vCPU 0, when all others have written their last result. */
-static _Noreturn void finish(void)
-{
-	struct mv_results *results = guest.results;
-
-	results->nr_vcpus = guest.boot->nr_vcpus;
-	results->nr_mechanisms = guest.boot->nr_mechanisms;
-	str_copy(results->scenario, guest.params.scenario->name, sizeof(results->scenario));
-	str_copy(results->ops_unit, guest.params.scenario->ops_unit, sizeof(results->ops_unit));
-	__atomic_store_n(&results->magic, MV_RESULT_MAGIC, __ATOMIC_RELEASE);
-	platform_exit(MV_EXIT_OK);
-}
-
 /* Entered from entry.S by each vCPU, in ring 3 on a stack of its own. */
 _Noreturn void kmain(const struct mv_boot_info *boot, uint32_t index, uint64_t boot_cr3)
 {
@@ -198,6 +196,6 @@ _Noreturn void kmain(const struct mv_boot_info *boot, uint32_t index, uint64_t b
 		run_phase(self, mechanism);
 	}
 	if (index == 0)
-		finish();
+		platform_exit(MV_EXIT_OK);
 	platform_idle();
 }

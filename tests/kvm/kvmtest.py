@@ -18,6 +18,8 @@ import tempfile
 import time
 import traceback
 
+import json_schema
+
 KVM_GET_API_VERSION = 0xAE00
 KVM_API_VERSION = 12
 
@@ -149,14 +151,19 @@ def run_json(*arguments, **options):
 
 
 def read_json(result, path):
+    """The JSON in that file, which has to obey the schema; None if there is no file."""
     if not os.path.exists(path):
         return None
     with open(path, encoding='utf-8') as file:
         text = file.read()
     try:
-        return json.loads(text)
+        data = json.loads(text)
     except ValueError as error:
         raise Failure(f'not valid JSON: {error}\n{text[:2000]}\n{result.describe()}') from error
+    with open(os.path.join(SOURCE, 'docs/run.schema.json'), encoding='utf-8') as file:
+        found = json_schema.problems(data, json.load(file))
+    result.require(not found, 'the JSON is not as documented: ' + '; '.join(found[:5]))
+    return data
 
 
 def wait_until(condition, what, timeout_s=HANG_S):

@@ -1,0 +1,33 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""docs/protocol.md names only tests and faults that exist, and every fault there is."""
+
+import pathlib
+import re
+import sys
+
+source = pathlib.Path(sys.argv[1])
+page = (source / 'docs/protocol.md').read_text()
+rules = [line for line in page.splitlines() if line.startswith('|')]
+tests = '\n'.join(path.read_text() for path in sorted((source / 'tests').rglob('*'))
+                  if path.suffix in ('.build', '.c', '.h', '.py', '.pml'))
+catalog = (source / 'include/minivmm/catalog.h').read_text().split('#define MV_FAULTS')[1]
+faults = set(re.findall(r'X\(\w+, "([a-z-]+)"', catalog))
+
+problems = []
+for name in {name for line in rules for name in re.findall(r'"([^"]+)"', line)}:
+    # A case of a bad guest is written "guest: case" here and ('guest', 'case') there.
+    if not all(re.search(rf'\b{re.escape(part)}\b', tests) for part in name.split(': ')):
+        problems.append(f'names the test "{name}", which does not exist')
+for macro in re.findall(r'`protocol fails with (\w+)`', page):
+    if f"'{macro.upper()}'" not in tests:
+        problems.append(f'names the variant {macro} of protocol.pml, which does not exist')
+
+named = {cell for line in rules for cell in [line.split('|')[-2].strip()]
+         if re.fullmatch(r'[a-z]+(-[a-z]+)+', cell)}
+problems += [f'names the fault {fault}, which does not exist' for fault in sorted(named - faults)]
+problems += [f'does not name the fault {fault}' for fault in sorted(faults - named)]
+
+for problem in problems:
+    print('docs/protocol.md', problem)
+sys.exit(bool(problems))

@@ -3,6 +3,7 @@
 #include "args.h"
 
 #include "console.h"
+#include "fault.h"
 #include "lib.h"
 #include "minivmm/abi.h"
 #include "minivmm/nearest.h"
@@ -20,7 +21,6 @@ static const struct number_key {
 static const char *const keys[] = { "scenario", "work_us", "chunk_kb" };
 
 static const struct params defaults = {
-	.scenario = &scenario_storm,
 	.work_us = 100,
 	.chunk_kb = 256,
 };
@@ -127,6 +127,7 @@ void args_parse(const char *args, struct params *ret_params)
 	char text[MV_ARGS_BYTES];
 
 	*ret_params = defaults;
+	ret_params->scenario = protocol.scenario;
 	str_copy(text, args, sizeof(text));
 	for (char *word = text, *next; *word; word = next) {
 		next = split(word, ' ');

@@ -21,7 +21,7 @@ static void wait_for_race(const uint8_t *preempted, uint8_t state)
  * pv_try_defer() with its answers mixed up: a target that was resumed after the look
  * counts as deferred and gets no interrupt (the bug that version 2 of the original
  * series fixed). It bites only if the host resumes the target in between, so wait for
- * that. Where many vCPUs shoot, the requests of others make up for it: ping shows it best.
+ * that. Where many vCPUs shoot, the requests of others make up for it: hence ping.
  */
 static enum pv_defer try_defer_inverted(uint8_t *preempted)
 {
@@ -41,11 +41,11 @@ static enum pv_defer try_defer(uint8_t *preempted)
 	return pv_try_defer(preempted);
 }
 
-static const struct protocol sound = { "none", try_defer, vector_shootdown };
+static const struct protocol sound = { "none", try_defer, vector_shootdown, &scenario_storm };
 
 static const struct protocol faulty[] = {
-	{ "skip-ipi-flush", try_defer, vector_shootdown_skipping_flush },
-	{ "inverted-cmpxchg", try_defer_inverted, vector_shootdown },
+	{ "skip-ipi-flush", try_defer, vector_shootdown_skipping_flush, &scenario_storm },
+	{ "inverted-cmpxchg", try_defer_inverted, vector_shootdown, &scenario_ping },
 };
 
 struct protocol protocol;

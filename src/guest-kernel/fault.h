@@ -4,6 +4,7 @@
 #define GUEST_FAULT_H
 
 #include "minivmm/pv_flush.h"
+#include "scenario.h"
 #include "traps.h"
 
 /* The steps that a fault can replace. Chosen once at start: none of them tests for it. */
@@ -11,6 +12,7 @@ struct protocol {
 	const char *fault;
 	enum pv_defer (*try_defer)(uint8_t *preempted);
 	vector_entry *answer_ipi;
+	const struct scenario *scenario; /* to run where the user names none */
 };
 
 extern struct protocol protocol;

@@ -328,10 +328,12 @@ bool pcpus_yield(struct pcpus *p, unsigned i, uint64_t *ret_waited_ns)
 {
 	*ret_waited_ns = 0;
 	pthread_mutex_lock(&p->lock);
-	if (!p->stopping && !p->kernel_schedules)
+	bool to_kernel = p->kernel_schedules;
+	if (!p->stopping && !to_kernel)
 		return give_way(p, i, 0, ret_waited_ns);
 	pthread_mutex_unlock(&p->lock);
-	sched_yield();
+	if (to_kernel)
+		sched_yield();
 	return !pcpus_are_stopping(p);
 }
 

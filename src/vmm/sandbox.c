@@ -38,6 +38,7 @@ static const int allowed_calls[] = {
 	SCMP_SYS(futex),
 	SCMP_SYS(timer_settime),
 	SCMP_SYS(sched_setaffinity),
+	SCMP_SYS(sched_yield),
 	SCMP_SYS(rt_sigtimedwait),
 	SCMP_SYS(clock_gettime), /* where the vDSO cannot read the clock */
 	SCMP_SYS(getpid),

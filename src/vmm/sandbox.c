@@ -87,29 +87,47 @@ static int allow_calls(scmp_filter_ctx filter)
 	return failed;
 }
 
+static int allow_if(scmp_filter_ctx filter, int call, const struct scmp_arg_cmp *argument)
+{
+	return seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, call, 1, argument);
+}
+
 static int allow_ioctls(scmp_filter_ctx filter)
 {
 	int failed = 0;
 
-	for (unsigned i = 0; !failed && i < sizeof(allowed_ioctls) / sizeof(allowed_ioctls[0]); i++)
-		failed = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
-					  SCMP_A1(SCMP_CMP_EQ, allowed_ioctls[i], 0));
+	for (unsigned i = 0; !failed && i < sizeof(allowed_ioctls) / sizeof(allowed_ioctls[0]);
+	     i++) {
+		struct scmp_arg_cmp is_request = {
+			.arg = 1,
+			.op = SCMP_CMP_EQ,
+			.datum_a = allowed_ioctls[i],
+		};
+
+		failed = allow_if(filter, SCMP_SYS(ioctl), &is_request);
+	}
 	return failed;
 }
 
 /* Memory, but none that could be executed; signals, but to this process alone. */
 static int allow_by_argument(scmp_filter_ctx filter)
 {
-	int failed = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,
-				      SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+	struct scmp_arg_cmp not_executable = {
+		.arg = 2,
+		.op = SCMP_CMP_MASKED_EQ,
+		.datum_a = PROT_EXEC,
+		.datum_b = 0,
+	};
+	struct scmp_arg_cmp is_this_process = {
+		.arg = 0,
+		.op = SCMP_CMP_EQ,
+		.datum_a = (scmp_datum_t)getpid(),
+	};
+	int failed = allow_if(filter, SCMP_SYS(mmap), &not_executable);
 
 	if (!failed)
-		failed = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1,
-					  SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
-	if (!failed)
-		failed = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
-					  SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid(), 0));
-	return failed;
+		failed = allow_if(filter, SCMP_SYS(mprotect), &not_executable);
+	return failed ? failed : allow_if(filter, SCMP_SYS(tgkill), &is_this_process);
 }
 
 /* ---- what happens to the rest ---------------------------------------------------- */

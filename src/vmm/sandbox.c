@@ -74,8 +74,8 @@ static const int allowed_calls[] = {
 
 /* What may be asked of KVM when the VMs are built, and of a terminal. */
 static const unsigned long allowed_ioctls[] = {
-	KVM_RUN,	  KVM_GET_REGS,	    KVM_GET_SREGS,  KVM_SET_SREGS,
-	KVM_GET_MP_STATE, KVM_SET_MP_STATE, KVM_SIGNAL_MSI, TCGETS,
+	KVM_RUN,	  KVM_GET_REGS, KVM_GET_SREGS,	KVM_SET_SREGS, KVM_GET_MP_STATE,
+	KVM_SET_MP_STATE, KVM_SET_MSRS, KVM_SIGNAL_MSI, TCGETS,
 };
 
 static int allow_calls(scmp_filter_ctx filter)

@@ -6,7 +6,7 @@ _minivmm_options="
  --vcpus --vms --pcpus --mem --slice --slice-jitter --slice-phase --grace --sched
  --shootdown --flush-via --duration --count --seed --inject --timeout --json
  --no-sandbox --list --quiet --verbose --version --help "
-_minivmm_mechanisms=" ipi pv pv-recheck "
+_minivmm_mechanisms=" ipi ipi-yield pv pv-recheck pv-halted pv-kernel hypercall "
 _minivmm_scenarios=" ping storm ebizzy "
 _minivmm_policies=" round-robin random gang boost "
 _minivmm_phases=" independent aligned anti "

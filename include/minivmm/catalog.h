@@ -14,12 +14,20 @@
  * `const struct mechanism mechanism_<id>`. `host` says what the host does for it
  * while its phases run, as a set of MV_HOST_*.
  */
-#define MV_MECHANISMS(X)                                                             \
-	X(ipi, "ipi", 0, "interrupt every target and wait for all of them")          \
-	X(pv, "pv", MV_HOST_MARKS,                                                   \
-	  "defer the flush of preempted targets, interrupt and wait for the others") \
-	X(pv_recheck, "pv-recheck", MV_HOST_MARKS,                                   \
-	  "pv, and do not wait for targets that are preempted after the interrupt was sent")
+#define MV_MECHANISMS(X)                                                                     \
+	X(ipi, "ipi", 0, "interrupt every target and wait for all of them")                  \
+	X(ipi_yield, "ipi-yield", MV_HOST_MARKS,                                             \
+	  "ipi, and lend the pCPU to a target that is preempted")                            \
+	X(pv, "pv", MV_HOST_MARKS,                                                           \
+	  "defer the flush of preempted targets, interrupt and wait for the others")         \
+	X(pv_recheck, "pv-recheck", MV_HOST_MARKS,                                           \
+	  "pv, and do not wait for targets that are preempted after the interrupt was sent") \
+	X(pv_halted, "pv-halted", MV_HOST_MARKS | MV_HOST_MARKS_HALTED,                      \
+	  "pv, on a host that marks halted vCPUs too")                                       \
+	X(pv_kernel, "pv-kernel", MV_HOST_KERNEL,                                            \
+	  "pv, with the kernel's marks, flushes and scheduling")                             \
+	X(hypercall, "hypercall", MV_HOST_FLUSHES,                                           \
+	  "leave the flush to the host, which knows who runs")
 
 #define MV_HOST_MARKS	     1 /* marks vCPUs that it preempts, and flushes them on request */
 #define MV_HOST_MARKS_HALTED 2 /* marks halted vCPUs too */

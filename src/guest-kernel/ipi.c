@@ -10,6 +10,7 @@
  */
 #include "ipi.h"
 
+#include "hint.h"
 #include "platform.h"
 #include "x86.h"
 
@@ -25,6 +26,11 @@ enum {
 #define ICR_ALL_BUT_SELF   (3u << 18)
 #define ICR_DEST_SHIFT	   24
 #define XAPIC_BROADCAST_ID 255u
+
+/* The flushes that an initiator has asked for in one shootdown: a ticket of each target. */
+struct tickets {
+	uint64_t of[MV_MAX_VCPUS];
+};
 
 static void xapic_write(uint32_t reg, uint32_t value)
 {
@@ -57,19 +63,20 @@ static void send_all(struct percpu *self, const struct targets *targets)
 }
 
 /* Locked operations, hence after the PTE stores and before the interrupts. */
-static uint32_t take_tickets(const struct targets *targets, struct ipi_tickets *tickets)
+static uint32_t take_tickets(const struct targets *targets, struct tickets *tickets)
 {
 	uint32_t count = 0;
 
 	for_each_target (target, targets) {
-		tickets->ticket[target] = __atomic_add_fetch(&percpus[target].requested, 1,
-							     __ATOMIC_SEQ_CST);
+		tickets->of[target] = __atomic_add_fetch(&percpus[target].requested, 1,
+							 __ATOMIC_SEQ_CST);
+		hint_await(target);
 		count++;
 	}
 	return count;
 }
 
-void ipi_request(struct percpu *self, const struct targets *targets, struct ipi_tickets *tickets)
+static void request(struct percpu *self, const struct targets *targets, struct tickets *tickets)
 {
 	uint32_t count = take_tickets(targets, tickets);
 
@@ -80,14 +87,28 @@ void ipi_request(struct percpu *self, const struct targets *targets, struct ipi_
 	self->result->n.ipis_sent += count;
 }
 
-bool ipi_served(const struct ipi_tickets *tickets, uint32_t target)
+static bool served(uint32_t target, uint64_t ticket)
 {
-	return __atomic_load_n(&percpus[target].acked, __ATOMIC_ACQUIRE) >= tickets->ticket[target];
+	return __atomic_load_n(&percpus[target].acked, __ATOMIC_ACQUIRE) >= ticket;
 }
 
-void ipi_wait(const struct targets *targets, const struct ipi_tickets *tickets)
+bool ipi_just_wait(struct percpu *self, uint32_t target)
 {
-	for_each_target (target, targets)
-		while (!ipi_served(tickets, target))
-			cpu_relax();
+	(void)self;
+	(void)target;
+	cpu_relax();
+	return false;
+}
+
+void ipi_flush(struct percpu *self, const struct targets *targets, ipi_meanwhile *meanwhile)
+{
+	struct tickets tickets;
+
+	request(self, targets, &tickets);
+	for_each_target (target, targets) {
+		while (!served(target, tickets.of[target]))
+			if (meanwhile(self, target))
+				break;
+		hint_await_no_more(target);
+	}
 }

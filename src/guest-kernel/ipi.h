@@ -9,24 +9,23 @@
 #include "percpu.h"
 #include "targets.h"
 
-/* The flushes that an initiator has asked for in one shootdown: a ticket for each target. */
-struct ipi_tickets {
-	uint64_t ticket[MV_MAX_VCPUS];
-};
-
 /* Lets this vCPU receive interrupts. In ring 3, once the IDT is filled. */
 void ipi_enable(void);
 
-/* Interrupts all targets. Counts them in the initiator's counters. */
-void ipi_request(struct percpu *self, const struct targets *targets, struct ipi_tickets *tickets);
+/*
+ * What an initiator does between two looks whether `target` has answered. True if it
+ * need not be waited for any longer.
+ */
+typedef bool ipi_meanwhile(struct percpu *self, uint32_t target);
 
-/* Whether a target has flushed for the ticket taken of it. */
-bool ipi_served(const struct ipi_tickets *tickets, uint32_t target);
+/* Nothing: waits until the answer is there. */
+ipi_meanwhile ipi_just_wait;
 
 /*
- * Waits until all targets have flushed. Meanwhile interrupts are on and this
- * vCPU serves the requests of others: two initiators do not deadlock.
+ * Interrupts all targets and waits until each has flushed, or `meanwhile` says that it
+ * will. Interrupts stay on, and this vCPU serves the requests of others: two initiators
+ * do not deadlock. Counts the interrupts in the initiator's counters.
  */
-void ipi_wait(const struct targets *targets, const struct ipi_tickets *tickets);
+void ipi_flush(struct percpu *self, const struct targets *targets, ipi_meanwhile *meanwhile);
 
 #endif

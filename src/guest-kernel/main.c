@@ -5,6 +5,7 @@
 #include "clock.h"
 #include "console.h"
 #include "fault.h"
+#include "hint.h"
 #include "ipi.h"
 #include "lib.h"
 #include "mechanism.h"
@@ -19,6 +20,7 @@
 
 struct percpu percpus[MV_MAX_VCPUS];
 uint64_t clock_ns_per_tick_32;
+struct mv_hint *hints;
 
 /* Set up by vCPU 0, constant from then on. */
 static struct {
@@ -63,7 +65,7 @@ static void find_mechanisms(const struct mv_boot_info *boot)
 		guest.mechanism[i] = mechanism_find(name);
 		if (!guest.mechanism[i])
 			refuse(name, "this guest has no such mechanism");
-		if ((guest.mechanism[i]->host & MV_HOST_MARKS) && why_no_pv)
+		if ((guest.mechanism[i]->host & (MV_HOST_MARKS | MV_HOST_KERNEL)) && why_no_pv)
 			refuse(name, why_no_pv);
 	}
 }
@@ -104,6 +106,7 @@ static void init_machine(const struct mv_boot_info *boot, uint64_t boot_cr3)
 	check_boot_info(boot);
 	guest.boot = boot;
 	guest.results = (struct mv_results *)boot->results_gpa;
+	hints = (struct mv_hint *)boot->hints_gpa;
 	clock_ns_per_tick_32 = boot->ns_per_tick_32;
 
 	fault_select(boot->fault);

@@ -32,11 +32,8 @@ void pv_defer_preempted(struct percpu *self, struct targets *targets)
 
 void pv_flush_others(struct percpu *self, struct targets *targets)
 {
-	struct ipi_tickets tickets;
-
 	pv_defer_preempted(self, targets);
-	ipi_request(self, targets, &tickets);
-	ipi_wait(targets, &tickets);
+	ipi_flush(self, targets, ipi_just_wait);
 }
 
 const struct mechanism mechanism_pv = {

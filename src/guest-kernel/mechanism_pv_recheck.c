@@ -30,34 +30,22 @@
 #include "ipi.h"
 #include "mechanism.h"
 #include "mechanism_pv.h"
-#include "x86.h"
 
-/* Returns once the target has flushed, or will before it runs again. */
-static void wait_or_defer(struct percpu *self, uint32_t target, const struct ipi_tickets *tickets)
+static bool defer_if_preempted(struct percpu *self, uint32_t target)
 {
 	struct mv_counters *n = &self->result->n;
+	enum pv_defer answer = protocol.try_defer(&percpus[target].steal.preempted);
 
-	while (!ipi_served(tickets, target)) {
-		enum pv_defer answer = protocol.try_defer(&percpus[target].steal.preempted);
-
-		n->defers_raced += answer == PV_RACED;
-		if (answer == PV_DEFERRED) {
-			n->flushes_deferred++;
-			n->rechecks_deferred++;
-			return;
-		}
-		cpu_relax();
-	}
+	n->flushes_deferred += answer == PV_DEFERRED;
+	n->rechecks_deferred += answer == PV_DEFERRED;
+	n->defers_raced += answer == PV_RACED;
+	return answer == PV_DEFERRED || ipi_just_wait(self, target);
 }
 
 static void pv_recheck_flush_others(struct percpu *self, struct targets *targets)
 {
-	struct ipi_tickets tickets;
-
 	pv_defer_preempted(self, targets);
-	ipi_request(self, targets, &tickets);
-	for_each_target (target, targets)
-		wait_or_defer(self, target, &tickets);
+	ipi_flush(self, targets, defer_if_preempted);
 }
 
 const struct mechanism mechanism_pv_recheck = {

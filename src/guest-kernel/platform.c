@@ -33,6 +33,16 @@ void platform_yield(void)
 	mmio_write32(MV_DOORBELL_GPA + MV_DB_YIELD, MV_YIELD_ANY);
 }
 
+void platform_yield_to(uint32_t vcpu)
+{
+	mmio_write32(MV_DOORBELL_GPA + MV_DB_YIELD, vcpu);
+}
+
+void platform_flush(const struct targets *targets)
+{
+	mmio_write64(MV_DOORBELL_GPA + MV_DB_FLUSH, (uint64_t)targets);
+}
+
 _Noreturn void platform_idle(void)
 {
 	for (;;)

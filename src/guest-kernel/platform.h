@@ -5,6 +5,8 @@
 
 #include <stdint.h>
 
+#include "targets.h"
+
 /* Writes text on the console. */
 void platform_puts(const char *text);
 
@@ -20,6 +22,18 @@ uint32_t platform_wait_phase(void);
 
 /* Lets another vCPU use the pCPU, for one that has nothing to do but wait. */
 void platform_yield(void);
+
+/*
+ * Lets this vCPU use the pCPU that it waits for, if it does wait. Returns when it is
+ * the caller's turn again.
+ */
+void platform_yield_to(uint32_t vcpu);
+
+/*
+ * Makes the host flush these vCPUs. Returns once none of them will execute another
+ * instruction before it has been flushed.
+ */
+void platform_flush(const struct targets *targets);
 
 /* Has nothing more to do, ever. */
 _Noreturn void platform_idle(void);

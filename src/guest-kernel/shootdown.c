@@ -3,6 +3,7 @@
 #include "shootdown.h"
 
 #include "clock.h"
+#include "hint.h"
 #include "mechanism.h"
 #include "oracle.h"
 #include "paging.h"
@@ -45,6 +46,7 @@ void shootdown(struct percpu *self, const struct range *unmap)
 	struct mv_result *result = self->result;
 	struct targets targets = self->others;
 
+	hint_critical(self->index, true);
 	uint64_t stores_start = rdtsc();
 	store_entries(self, unmap);
 	uint64_t stores_end = rdtsc();
@@ -58,6 +60,7 @@ void shootdown(struct percpu *self, const struct range *unmap)
 	uint64_t flush_end = rdtsc();
 
 	oracle_complete(self);
+	hint_critical(self->index, false);
 
 	result->n.shootdowns++;
 	result->n.targets += self->nr_targets;

@@ -37,3 +37,12 @@ const char *steal_why_no_pv_flush(uint32_t nr_vcpus)
 		return "there is only one vCPU";
 	return NULL;
 }
+
+uint32_t steal_count_preempted(const struct targets *targets)
+{
+	uint32_t count = 0;
+
+	for_each_target (target, targets)
+		count += steal_is_preempted(target);
+	return count;
+}

@@ -3,14 +3,29 @@
 #ifndef GUEST_STEAL_H
 #define GUEST_STEAL_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "percpu.h"
+#include "targets.h"
 
 /* Gives the host this vCPU's steal-time page, if the host has use for it. */
 void steal_register(struct percpu *self);
 
 /* NULL if flushes may be deferred on this machine, else why not. */
 const char *steal_why_no_pv_flush(uint32_t nr_vcpus);
+
+/* Whether a vCPU is marked preempted. It may have been resumed by the time of the return. */
+static inline bool steal_is_preempted(uint32_t vcpu)
+{
+	return __atomic_load_n(&percpus[vcpu].steal.preempted, __ATOMIC_RELAXED) &
+	       KVM_VCPU_PREEMPTED;
+}
+
+/*
+ * How many are. For mechanisms that make no use of it, so that the share of targets that
+ * are preempted can be compared between mechanisms.
+ */
+uint32_t steal_count_preempted(const struct targets *targets);
 
 #endif

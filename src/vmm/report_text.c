@@ -230,14 +230,12 @@ static void print_table(FILE *out, const struct run_result *result)
 /* Below the columns that they compare; the first has nothing to be compared with. */
 static void print_ratios(FILE *out, const struct run_result *result)
 {
-	char heading[2 * MV_NAME_BYTES + 4];
+	char heading[MV_NAME_BYTES + 16];
 
-	fprintf(out, "\n  %-*s%*s", LABEL_WIDTH, "", COLUMN_WIDTH, "");
-	for (unsigned i = 1; i < result->nr_mechanisms; i++) {
-		snprintf(heading, sizeof(heading), "%s : %s", result->mechanism[i].name,
-			 result->mechanism[0].name);
-		fprintf(out, "%*s", COLUMN_WIDTH, heading);
-	}
+	snprintf(heading, sizeof(heading), "relative to %s", result->mechanism[0].name);
+	fprintf(out, "\n  %-*s%*s", LABEL_WIDTH, heading, COLUMN_WIDTH, "");
+	for (unsigned i = 1; i < result->nr_mechanisms; i++)
+		fprintf(out, "%*s", COLUMN_WIDTH, result->mechanism[i].name);
 	fputc('\n', out);
 	for (unsigned r = 0; r < NR_RATIO_ROWS; r++) {
 		fprintf(out, "  %-*s%*s", LABEL_WIDTH, ratio_rows[r].label, COLUMN_WIDTH, "");

@@ -3,7 +3,8 @@
 
 from kvmtest import PCPU_LIST, PCPUS, GUEST, Suite, catalog, require_sound, run_json
 
-MECHANISMS = catalog('mechanisms')
+OF_THE_KERNEL = 'pv-kernel'  # not every kernel can
+MECHANISMS = [name for name in catalog('mechanisms') if name != OF_THE_KERNEL]
 MOST_AT_ONCE = 8  # MV_MAX_MECHANISMS
 
 
@@ -27,20 +28,22 @@ def scenario_at_ratio(scenario, ratio):
 
 
 def require_mechanisms_differ(result):
-    """ipi interrupts every target; pv leaves out just those whose flush it defers."""
-    mechanisms = result.json['mechanisms']
-    if 'ipi' in mechanisms:
-        m = mechanisms['ipi']
-        result.require(m['flushes_deferred'] == 0, 'ipi deferred a flush')
-        result.require(m['ipis_sent'] == m['targets'], 'ipi did not interrupt every target')
-    if 'pv' in mechanisms:
-        m = mechanisms['pv']
-        result.require(m['ipis_sent'] + m['flushes_deferred'] == m['targets'],
-                       'pv: interrupted and deferred targets are not all targets')
+    """Some interrupt every target; pv leaves out just those whose flush it defers."""
+    for name, m in result.json['mechanisms'].items():
+        deferred_at_once = m['flushes_deferred'] - m['rechecks_deferred']
+        if not name.startswith('pv'):
+            result.require(m['flushes_deferred'] == 0, f'{name} deferred a flush')
+        if name != 'pv-recheck':
+            result.require(m['rechecks_deferred'] == 0, f'{name} looked again')
+        if name == 'hypercall':
+            result.require(m['ipis_sent'] == 0, 'hypercall sent an IPI')
+        else:
+            result.require(m['ipis_sent'] + deferred_at_once == m['targets'],
+                           f'{name}: interrupted and deferred targets are not all targets')
 
 
 def overcommit_defers_flushes():
-    result = measure('--vcpus', 4 * len(PCPUS), '--', 'scenario=storm')
+    result = measure('--vcpus', 4 * len(PCPUS), '--', 'scenario=storm', mechanisms=['pv'])
     deferred = result.json['mechanisms']['pv']['flushes_deferred']
     flushed = sum(vcpu['host']['flushes'] for vcpu in result.json['vcpus'])
     result.require(deferred > 0, 'no flush was deferred')
@@ -64,6 +67,17 @@ def primitive(name):
         result.require(result.json['flush_via'] == name, 'another primitive was used')
     result.require(sum(v['host']['flushes'] for v in result.json['vcpus']) > 0,
                    'the primitive was never used')
+
+
+def marks_of_the_kernel():
+    """Sound where the kernel marks what it preempts, and refused with the reason elsewhere."""
+    result = run_json('--pcpus', PCPU_LIST, '--duration', '300ms',
+                      '--shootdown', f'ipi,{OF_THE_KERNEL}', GUEST)
+    if result.status == 3:
+        result.require_one_error(r'kernel does not mark the vCPUs that it preempts')
+        return
+    require_sound(result, ['ipi', OF_THE_KERNEL])
+    require_mechanisms_differ(result)
 
 
 def count_ends_the_run():
@@ -98,6 +112,7 @@ for a_primitive in catalog('flush primitives'):
     suite.test(f'flush via {a_primitive}', primitive, a_primitive)
 for a_policy in catalog('policies'):
     suite.test(f'policy {a_policy}', measure, '--sched', a_policy)
+suite.test('marks of the kernel', marks_of_the_kernel)
 suite.test('one pCPU', measure, '--pcpus', PCPUS[0], '--vcpus', 3)
 suite.test('slices of 100 us', measure, '--slice', '100us')
 suite.test('slices without jitter', measure, '--slice-jitter', '0')

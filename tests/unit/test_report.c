@@ -386,7 +386,7 @@ START_TEST(the_report_names_machine_and_configuration_and_ends_with_the_verdict)
 		"minivmm 0.1.0 on A \"quoted\" CPU, 2 CPUs, Linux 6.1, kvm_amd\n",
 		"\nstorm, 4 vCPUs : 2 pCPUs (0-1), memory 64M, slice 4.00 ms +-25%, round-robin\n",
 		"\nflush via sync-regs, seed 18446744073709551615\n",
-		"pv : ipi\n",
+		"\n  relative to ipi   ",
 		"44.0x\n",
 		"0.00025x\n",
 	};

@@ -93,8 +93,8 @@ def _text(data):
     return data.decode('utf-8', 'replace')
 
 
-def start(arguments, **options):
-    """Starts minivmm, or another command if given as a list that begins with a path."""
+def start(arguments, command=(MINIVMM,), **options):
+    """Starts minivmm, or another command, with these arguments."""
     settings = {
         'stdin': subprocess.DEVNULL,
         'stdout': subprocess.PIPE,
@@ -102,10 +102,7 @@ def start(arguments, **options):
         'start_new_session': True,
     }
     settings.update(options)
-    command = [str(word) for word in arguments]
-    if not command or not command[0].startswith('/'):
-        command.insert(0, MINIVMM)
-    return subprocess.Popen(command, **settings)
+    return subprocess.Popen([str(word) for word in (*command, *arguments)], **settings)
 
 
 def finish(process, started_s=None, timeout_s=HANG_S):
@@ -134,7 +131,7 @@ def _group_exists(group):
 
 
 def run(*arguments, timeout_s=HANG_S, **options):
-    """Runs minivmm with these arguments to its end."""
+    """Runs minivmm, or another command, with these arguments to its end."""
     started_s = time.monotonic()
     return finish(start(arguments, **options), started_s, timeout_s)
 

@@ -3,7 +3,8 @@
 
 from kvmtest import PCPU_LIST, GUEST, Suite, catalog, run_json
 
-MOST_S = 10
+# Two mechanisms of two seconds each; the rest is for hosts that are themselves preempted.
+MOST_S = 30
 
 
 def fault_is_caught(fault):

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: MIT
+"""A host that lacks something: exit status 3 and one line; and output that nobody takes."""
+
+import os
+import shutil
+import tempfile
+
+from kvmtest import GUEST, MINIVMM, PCPU_LIST, Suite, finish, read_json, run, start, test_guest
+
+RUN = ['--pcpus', PCPU_LIST, '--duration', '100ms', GUEST]
+NOBODY = '65534'
+
+
+# ---- what is missing ---------------------------------------------------------------
+
+def without_permission():
+    """As a user who may not open /dev/kvm, from a place that everybody can reach."""
+    with tempfile.TemporaryDirectory() as directory:
+        os.chmod(directory, 0o755)
+        copies = [shutil.copy(path, directory) for path in (MINIVMM, GUEST)]
+        result = run(command=['setpriv', '--reuid', NOBODY, '--clear-groups', *copies])
+        result.require_status(3)
+        result.require_one_error('no permission to use /dev/kvm')
+
+
+def in_own_mounts(script):
+    """Runs minivmm after a script, in a mount namespace: nobody else sees what it mounts."""
+    shell = ['sh', '-ec', script + '; exec "$@"', 'sh']
+    return run(*RUN, command=['unshare', '--mount', *shell, MINIVMM])
+
+
+def without_device():
+    result = in_own_mounts('mount -t tmpfs none /dev')
+    result.require_status(3)
+    result.require_one_error('there is no /dev/kvm: load the KVM module')
+
+
+def device_is_no_kvm():
+    result = in_own_mounts('mount --bind /dev/null /dev/kvm')
+    result.require_status(3)
+    result.require_one_error('/dev/kvm')
+
+
+# ---- limits --------------------------------------------------------------------------
+
+def limited(limit):
+    """Under any limit it runs, or says in one line what it could not get."""
+    result = run('--vcpus', 8, *RUN, command=['prlimit', limit, MINIVMM])
+    result.require_status(0, 3)
+    if result.status == 3:
+        result.require_one_error('.')
+    return result
+
+
+def too_little_memory():
+    statuses = set()
+    for mib in range(16, 257, 8):
+        statuses.add(limited(f'--as={mib << 20}').status)
+    assert statuses == {0, 3}, f'the limits were all too low or too high: {statuses}'
+
+
+def memory_for_the_guest_is_named():
+    result = run('--mem', '512M', *RUN, command=['prlimit', f'--as={128 << 20}', MINIVMM])
+    result.require_status(3)
+    result.require_one_error('cannot allocate 512M of guest memory')
+
+
+def too_few_files():
+    statuses = set()
+    # With three, which are open already, not even the libraries can be loaded.
+    for files in range(4, 40):
+        statuses.add(limited(f'--nofile={files}').status)
+    assert statuses == {0, 3}, f'the limits were all too low or too high: {statuses}'
+
+
+# ---- output that nobody takes ---------------------------------------------------------
+
+def broken_pipe():
+    """The JSON is written all the same, and the failure is told."""
+    with tempfile.TemporaryDirectory() as directory:
+        path = os.path.join(directory, 'result.json')
+        reader, writer = os.pipe()
+        os.close(reader)
+        process = start(['--json', path, *RUN], stdout=writer)
+        os.close(writer)
+        result = finish(process)
+        result.require_status(3)
+        result.require_one_error('the result could not be printed')
+        data = read_json(result, path)
+        result.require(data and data['verdict'] == 'pass', 'the JSON is not there')
+
+
+def full_disk():
+    with open('/dev/full', 'wb') as full:
+        result = run(*RUN, stdout=full)
+    result.require_status(3)
+    result.require_one_error('the result could not be printed')
+    result = run('--json', '/dev/full', *RUN)
+    result.require_status(3)
+    result.require_one_error('could not be written')
+
+
+def closed_descriptors(closed, status):
+    """A file that is opened must not become stdout: the guest's text would get into it."""
+    with tempfile.TemporaryDirectory() as directory:
+        path = os.path.join(directory, 'result.json')
+        shell = ['sh', '-c', f'exec "$@" {closed}', 'sh']
+        result = run('--json', path, '--pcpus', PCPU_LIST, test_guest('doorbell'), '--',
+                     'case=good', command=[*shell, MINIVMM])
+        result.require_status(status)
+        data = read_json(result, path)
+        result.require(data and data['verdict'] == 'pass', 'the JSON is not there')
+        others = set(os.listdir(directory)) - {'result.json'}
+        result.require(not others, f'left files behind: {others}')
+
+
+suite = Suite()
+if os.geteuid() == 0:
+    suite.test('no permission for /dev/kvm', without_permission)
+    suite.test('no /dev/kvm', without_device)
+    suite.test('/dev/kvm is no KVM', device_is_no_kvm)
+suite.test('too little memory', too_little_memory)
+suite.test('memory for the guest is named', memory_for_the_guest_is_named)
+suite.test('too few files', too_few_files)
+suite.test('stdout is a broken pipe', broken_pipe)
+suite.test('stdout and JSON on a full disk', full_disk)
+for some_closed, a_status in ('<&-', 0), ('>&-', 3), ('2>&-', 0), ('<&- >&- 2>&-', 3):
+    suite.test(f'closed descriptors {some_closed}', closed_descriptors, some_closed, a_status)
+suite.done()

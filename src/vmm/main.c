@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* minivmm: paravirtual TLB shootdown in a minimal VMM. See docs/architecture.md. */
 #define _GNU_SOURCE
+#include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
 #include <sys/random.h>
+#include <unistd.h>
 
 #include "options.h"
 #include "run.h"
@@ -38,12 +40,28 @@ static int finish_printing(void)
 	return EXIT_HOST;
 }
 
+/*
+ * Descriptors 0 to 2 are taken if the caller closed them, so that no file that is
+ * opened later becomes stdout. Not for writing: to print there is still an error.
+ */
+static void reserve_standard_descriptors(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDONLY);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+}
+
 int main(int argc, char *argv[])
 {
 	struct cpu_list allowed;
 	struct options options;
 	struct error err;
 
+	reserve_standard_descriptors();
 	read_allowed_cpus(&allowed);
 	if (options_parse(argc, argv, &allowed, &options, &err)) {
 		fprintf(stderr, "minivmm: %s\n", err.text);

@@ -110,6 +110,18 @@ static void collect_vcpu(const struct machine *m, unsigned i, struct run_result 
 	}
 }
 
+/* A thread on a pCPU always wants to run: what it did not get, somebody else had. */
+static double host_took_share(const struct run_result *result)
+{
+	uint64_t run_ns = 0, cpu_ns = 0;
+
+	for (unsigned i = 0; i < result->nr_vcpus; i++) {
+		run_ns += result->vcpu[i].host.run_ns;
+		cpu_ns += result->vcpu[i].host.cpu_ns;
+	}
+	return run_ns > cpu_ns ? 1.0 - (double)cpu_ns / (double)run_ns : 0.0;
+}
+
 int collect_results(const struct machine *m, struct run_result *result, struct error *err)
 {
 	const struct options *o = m->options;
@@ -131,6 +143,7 @@ int collect_results(const struct machine *m, struct run_result *result, struct e
 	}
 	for (unsigned i = 0; i < m->nr_vcpus; i++)
 		collect_vcpu(m, i, result);
+	result->host_took_share = host_took_share(result);
 	return 0;
 }
 

@@ -164,6 +164,14 @@ static void note_first_run(struct machine *m)
 				    __ATOMIC_RELAXED, __ATOMIC_RELAXED);
 }
 
+static uint64_t thread_cpu_ns(void)
+{
+	struct timespec used;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+	return (uint64_t)used.tv_sec * NS_PER_S + (uint64_t)used.tv_nsec;
+}
+
 static void *vcpu_thread_main(void *argument)
 {
 	struct vcpu_thread *t = argument;
@@ -183,6 +191,7 @@ static void *vcpu_thread_main(void *argument)
 	phase_gate_wait(&m->start, m->event_fd);
 	note_first_run(m);
 	vcpu_run_loop(t->vcpu, &m->pcpus, t->i, &handler);
+	t->vcpu->stats.cpu_ns = thread_cpu_ns();
 	t->stopped_rip = vcpu_rip(t->vcpu);
 	return NULL;
 }

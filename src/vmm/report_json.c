@@ -344,6 +344,7 @@ static json_object *report_json(const struct report *report)
 	add_u64(o, "started_monotonic_ns", result->started_ns);
 	add_u64(o, "startup_ns", result->startup_ns);
 	add_u64(o, "elapsed_ns", result->elapsed_ns);
+	add_double(o, "host_took_share", result->host_took_share);
 	add_u64(o, "guest_rss_bytes", result->guest_rss_bytes);
 	add_u64(o, "vmm_rss_bytes", result->vmm_rss_bytes);
 	add(o, "handover_ns", hist_json(&result->handover));

@@ -9,8 +9,9 @@
 
 #include "human.h"
 
-#define LABEL_WIDTH  26
-#define COLUMN_WIDTH 14
+#define DISTURBED_SHARE 0.05 /* of the pCPUs' time; from here on the reader is warned */
+#define LABEL_WIDTH	26
+#define COLUMN_WIDTH	14
 
 const char *report_verdict_name(enum verdict verdict)
 {
@@ -335,6 +336,20 @@ static void print_verdict(FILE *out, const struct run_result *result)
 	}
 }
 
+/* A figure taken on a machine that had other work to do says little about the protocol. */
+static void print_disturbance(FILE *out, const struct report *report)
+{
+	double share = report->result->host_took_share;
+
+	if (share > DISTURBED_SHARE)
+		fprintf(out,
+			"\n  disturbed: the host spent %.0f%% of the pCPUs' time on other work\n",
+			share * 100);
+	else if (report->options->verbose)
+		fprintf(out, "\n  the host spent %.1f%% of the pCPUs' time on other work\n",
+			share * 100);
+}
+
 static void print_details(FILE *out, const struct report *report)
 {
 	const struct run_result *result = report->result;
@@ -354,6 +369,7 @@ static void print_details(FILE *out, const struct report *report)
 		print_vcpus(out, result);
 		print_handover(out, &result->handover);
 	}
+	print_disturbance(out, report);
 	fputc('\n', out);
 }
 

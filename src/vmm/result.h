@@ -55,6 +55,7 @@ struct run_result {
 	uint64_t started_ns;	     /* CLOCK_MONOTONIC when main() began */
 	uint64_t startup_ns;	     /* from then to the first guest instruction */
 	uint64_t elapsed_ns;	     /* from the first guest instruction to the end */
+	double host_took_share;	     /* of the time on pCPUs that the host spent on other work */
 	uint64_t guest_rss_bytes;    /* guest memory that is resident at the end */
 	uint64_t vmm_rss_bytes;	     /* the rest of the process, likewise */
 	struct selfcheck selfcheck;  /* which primitives were proven to flush on this host */

@@ -12,6 +12,7 @@
 
 #include "hint.h"
 #include "platform.h"
+#include "trace.h"
 #include "x86.h"
 
 /* Registers of the xAPIC, Intel SDM volume 3, table 11-1. */
@@ -80,6 +81,7 @@ static void request(struct percpu *self, const struct targets *targets, struct t
 {
 	uint32_t count = take_tickets(targets, tickets);
 
+	trace_targets(self, MV_TRACE_IPI, targets);
 	if (count > 1 && count == self->nr_targets)
 		xapic_write(XAPIC_ICR_LOW, ICR_ALL_BUT_SELF | ICR_ASSERT | VECTOR_SHOOTDOWN);
 	else
@@ -100,15 +102,25 @@ bool ipi_just_wait(struct percpu *self, uint32_t target)
 	return false;
 }
 
+/* Returns whether the target has answered; if not, `meanwhile` has seen to its flush. */
+static bool wait_for(struct percpu *self, uint32_t target, uint64_t ticket,
+		     ipi_meanwhile *meanwhile)
+{
+	while (!served(target, ticket))
+		if (meanwhile(self, target))
+			return false;
+	return true;
+}
+
 void ipi_flush(struct percpu *self, const struct targets *targets, ipi_meanwhile *meanwhile)
 {
 	struct tickets tickets;
 
 	request(self, targets, &tickets);
 	for_each_target (target, targets) {
-		while (!served(target, tickets.of[target]))
-			if (meanwhile(self, target))
-				break;
+		bool answered = wait_for(self, target, tickets.of[target], meanwhile);
+
 		hint_await_no_more(target);
+		trace_target(self, answered ? MV_TRACE_ACK : MV_TRACE_DEFER_LATE, target);
 	}
 }

@@ -16,6 +16,7 @@
 #include "platform.h"
 #include "scenario.h"
 #include "steal.h"
+#include "trace.h"
 #include "x86.h"
 
 struct percpu percpus[MV_MAX_VCPUS];
@@ -134,6 +135,7 @@ static void init_vcpu(struct percpu *self)
 {
 	load_cr3((uint64_t)self->pml4);
 	steal_register(self);
+	trace_prepare(guest.boot, self->index);
 	ipi_enable();
 }
 
@@ -176,6 +178,7 @@ static void run_phase(struct percpu *self, uint32_t mechanism)
 
 	self->mechanism = guest.mechanism[mechanism];
 	self->result = &guest.results->result[i];
+	self->trace = trace_ring(guest.boot, self->index);
 	run_scenario(self);
 	drain(self);
 }

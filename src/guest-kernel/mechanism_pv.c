@@ -11,6 +11,7 @@
 #include "ipi.h"
 #include "mechanism.h"
 #include "mechanism_pv.h"
+#include "trace.h"
 
 void pv_defer_preempted(struct percpu *self, struct targets *targets)
 {
@@ -22,6 +23,7 @@ void pv_defer_preempted(struct percpu *self, struct targets *targets)
 		raced += answer == PV_RACED;
 		if (answer == PV_DEFERRED) {
 			targets_remove(targets, target);
+			trace_defer(self, target);
 			deferred++;
 		}
 	}

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "minivmm/abi.h"
+#include "minivmm/trace_abi.h"
 #include "layout.h"
 #include "targets.h"
 
@@ -55,6 +56,7 @@ struct percpu {
 	/* ... and its own, changing. */
 	const struct mechanism *mechanism; /* in this phase */
 	struct mv_result *result;	   /* of that mechanism */
+	struct mv_trace_ring *trace;	   /* NULL: this phase is not traced */
 	struct epochs window;
 	struct epochs witness;
 	uint32_t witnesses_done; /* targets that have got the next witness epoch already */

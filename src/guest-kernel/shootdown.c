@@ -7,6 +7,7 @@
 #include "mechanism.h"
 #include "oracle.h"
 #include "paging.h"
+#include "trace.h"
 
 /* More pages than this are dropped all at once (Linux's tlb_single_page_flush_ceiling). */
 #define FLUSH_ALL_ABOVE_PAGES 33
@@ -52,8 +53,10 @@ void shootdown(struct percpu *self, const struct range *unmap)
 	uint64_t stores_end = rdtsc();
 
 	struct moment start = clock_now(&self->steal);
+	trace_at(self, start.tsc, MV_TRACE_SHOOTDOWN_BEGIN, 0, self->nr_targets);
 	self->mechanism->flush_others(self, &targets);
 	struct moment end = clock_now(&self->steal);
+	trace_at(self, end.tsc, MV_TRACE_SHOOTDOWN_END, 0, 0);
 
 	uint64_t flush_start = rdtsc();
 	flush_self(self, unmap);

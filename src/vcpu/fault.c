@@ -24,23 +24,33 @@ static void flush_if(struct vcpu *v, uint8_t byte)
 		return;
 	v->flush->flush(v);
 	v->stats.flushes++;
+	trace(v->trace, TRACE_FLUSH, 0);
 }
 
 static void mark(struct vcpu *v)
 {
 	pv_mark_preempted(byte_of(v));
 	v->stats.marks++;
+	trace(v->trace, TRACE_MARK, 0);
+}
+
+static uint8_t take(struct vcpu *v)
+{
+	uint8_t byte = pv_take(byte_of(v));
+
+	trace(v->trace, TRACE_EXCHANGE, byte);
+	return byte;
 }
 
 static void take_and_flush(struct vcpu *v)
 {
-	flush_if(v, pv_take(byte_of(v)));
+	flush_if(v, take(v));
 }
 
 /* Whatever is asked for is forgotten. */
 static void take_without_flush(struct vcpu *v)
 {
-	pv_take(byte_of(v));
+	take(v);
 }
 
 /* A second mark, with a plain store: a request made since the first is erased. */

@@ -17,6 +17,7 @@ static void enter_slice(struct loop *l, uint64_t waited_ns)
 	steal_enter(l->v, waited_ns);
 	l->v->entered_ns = monotonic_ns();
 	l->v->stats.slices++;
+	trace(l->v->trace, TRACE_SLICE_BEGIN, l->pcpus->entity[l->i].pcpu);
 	if (waited_ns && expired_ns)
 		mv_hist_record(&l->v->handover, l->v->entered_ns - expired_ns);
 }
@@ -24,6 +25,7 @@ static void enter_slice(struct loop *l, uint64_t waited_ns)
 static void leave_slice(struct loop *l)
 {
 	l->v->stats.run_ns += monotonic_ns() - l->v->entered_ns;
+	trace(l->v->trace, TRACE_SLICE_END, 0);
 }
 
 /* Waits for a pCPU after having wanted none. From here on until it runs, the vCPU
@@ -32,6 +34,7 @@ static bool acquire(struct loop *l)
 {
 	uint64_t waited_ns;
 
+	trace(l->v->trace, TRACE_READY, 0);
 	steal_leave(l->v);
 	if (!pcpus_acquire(l->pcpus, l->i, &waited_ns))
 		return false;
@@ -46,6 +49,7 @@ static bool halt(struct loop *l)
 	uint64_t since_ns = monotonic_ns();
 
 	leave_slice(l);
+	trace(l->v->trace, TRACE_HALT, 0);
 	if (l->v->marks_when_halted)
 		steal_leave(l->v);
 	pcpus_release(l->pcpus, l->i);
@@ -65,6 +69,7 @@ static bool halt(struct loop *l)
 static bool block(struct loop *l, const struct vcpu_exit *exit)
 {
 	leave_slice(l);
+	trace(l->v->trace, TRACE_BLOCK, 0);
 	pcpus_release(l->pcpus, l->i);
 	l->handler->blocked(l->handler->context, l->v, exit);
 	vcpu_complete_io(l->v);
@@ -142,6 +147,7 @@ void vcpu_run_loop(struct vcpu *v, struct pcpus *pcpus, unsigned i,
 	/* A string instruction on a port exits again and again without letting a kick in. */
 	while (alive && !pcpus_are_stopping(pcpus)) {
 		vcpu_run(v, &exit);
+		trace(v->trace, TRACE_EXIT, exit.kind);
 		alive = handle(&l, &exit);
 	}
 }

@@ -29,14 +29,19 @@ static void leave(struct vcpu *v)
 {
 	pv_mark_preempted(&v->steal.page->preempted);
 	v->stats.marks++;
+	trace(v->trace, TRACE_MARK, 0);
 }
 
 static void enter(struct vcpu *v)
 {
-	if (!(pv_take(&v->steal.page->preempted) & KVM_VCPU_FLUSH_TLB))
+	uint8_t byte = pv_take(&v->steal.page->preempted);
+
+	trace(v->trace, TRACE_EXCHANGE, byte);
+	if (!(byte & KVM_VCPU_FLUSH_TLB))
 		return;
 	v->flush->flush(v);
 	v->stats.flushes++;
+	trace(v->trace, TRACE_FLUSH, 0);
 }
 
 const struct steal_protocol steal_protocol = { .leave = leave, .enter = enter };

@@ -14,6 +14,7 @@
 #include "guest_mem.h"
 #include "minivmm/hist.h"
 #include "steal.h"
+#include "trace.h"
 #include "vcpu_stats.h"
 
 /* Sent to a vCPU's thread to force an exit. Blocked in every thread and let in
@@ -58,6 +59,7 @@ struct vcpu {
 	uint8_t *flush_byte;	 /* for FLUSH_VIA_steal_msr: the byte that the kernel looks at */
 	struct steal steal;
 	struct vcpu_stats stats;
+	struct mv_trace_ring *trace; /* NULL: tracing is off */
 	struct mv_hist handover; /* ns from the end of another's slice until KVM_RUN for this one */
 	uint32_t in_guest;	 /* atomic: between vcpu_run() and its return */
 	uint32_t must_flush;	 /* atomic: somebody asked for a flush before it runs on */

@@ -17,7 +17,8 @@ static void enter_slice(struct loop *l, uint64_t waited_ns)
 	steal_enter(l->v, waited_ns);
 	l->v->entered_ns = monotonic_ns();
 	l->v->stats.slices++;
-	trace(l->v->trace, TRACE_SLICE_BEGIN, l->pcpus->entity[l->i].pcpu);
+	trace(l->v->trace, TRACE_SLICE_BEGIN,
+	      l->pcpus->kernel_schedules ? TRACE_KERNEL_SCHEDULES : l->pcpus->entity[l->i].pcpu);
 	if (waited_ns && expired_ns)
 		mv_hist_record(&l->v->handover, l->v->entered_ns - expired_ns);
 }

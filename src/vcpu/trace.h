@@ -11,9 +11,12 @@
 
 #include "minivmm/trace_abi.h"
 
+/* In place of a pCPU, while the kernel schedules: threads share a host CPU unseen. */
+#define TRACE_KERNEL_SCHEDULES UINT64_MAX
+
 /* Events of a vCPU's thread; what `value` is, 0 where nothing is said. */
 enum trace_kind {
-	TRACE_SLICE_BEGIN = MV_TRACE_HOST_KINDS, /* the pCPU that it was given */
+	TRACE_SLICE_BEGIN = MV_TRACE_HOST_KINDS, /* the pCPU it was given, or this: */
 	TRACE_SLICE_END, /* it could go on and is preempted, unless one of these two follows: */
 	TRACE_HALT,	 /* it halts */
 	TRACE_BLOCK,	 /* it waits for a phase */

@@ -241,6 +241,7 @@ void vcpu_run(struct vcpu *v, struct vcpu_exit *ret_exit)
 		__atomic_store_n(&v->must_flush, 0, __ATOMIC_SEQ_CST);
 		v->flush->flush(v);
 		v->stats.flushes++;
+		trace(v->trace, TRACE_FLUSH, 0);
 	}
 	enter_kvm(v, ret_exit);
 	__atomic_store_n(&v->in_guest, 0, __ATOMIC_RELEASE);

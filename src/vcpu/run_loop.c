@@ -17,16 +17,17 @@ static void enter_slice(struct loop *l, uint64_t waited_ns)
 	steal_enter(l->v, waited_ns);
 	l->v->entered_ns = monotonic_ns();
 	l->v->stats.slices++;
-	trace(l->v->trace, TRACE_SLICE_BEGIN,
+	trace(l->v->trace, TRACE_RUN,
 	      l->pcpus->kernel_schedules ? TRACE_KERNEL_SCHEDULES : l->pcpus->entity[l->i].pcpu);
 	if (waited_ns && expired_ns)
 		mv_hist_record(&l->v->handover, l->v->entered_ns - expired_ns);
 }
 
-static void leave_slice(struct loop *l)
+/* `why` is what comes now: TRACE_WAIT, TRACE_HALT or TRACE_BLOCK. */
+static void leave_slice(struct loop *l, enum trace_kind why)
 {
 	l->v->stats.run_ns += monotonic_ns() - l->v->entered_ns;
-	trace(l->v->trace, TRACE_SLICE_END, 0);
+	trace(l->v->trace, why, 0);
 }
 
 /* Waits for a pCPU after having wanted none. From here on until it runs, the vCPU
@@ -35,7 +36,7 @@ static bool acquire(struct loop *l)
 {
 	uint64_t waited_ns;
 
-	trace(l->v->trace, TRACE_READY, 0);
+	trace(l->v->trace, TRACE_WAIT, 0);
 	steal_leave(l->v);
 	if (!pcpus_acquire(l->pcpus, l->i, &waited_ns))
 		return false;
@@ -49,8 +50,7 @@ static bool halt(struct loop *l)
 	struct vcpu_exit exit;
 	uint64_t since_ns = monotonic_ns();
 
-	leave_slice(l);
-	trace(l->v->trace, TRACE_HALT, 0);
+	leave_slice(l, TRACE_HALT);
 	if (l->v->marks_when_halted)
 		steal_leave(l->v);
 	pcpus_release(l->pcpus, l->i);
@@ -69,8 +69,7 @@ static bool halt(struct loop *l)
 
 static bool block(struct loop *l, const struct vcpu_exit *exit)
 {
-	leave_slice(l);
-	trace(l->v->trace, TRACE_BLOCK, 0);
+	leave_slice(l, TRACE_BLOCK);
 	pcpus_release(l->pcpus, l->i);
 	l->handler->blocked(l->handler->context, l->v, exit);
 	vcpu_complete_io(l->v);
@@ -82,7 +81,7 @@ static bool yield(struct loop *l)
 	uint64_t waited_ns;
 
 	vcpu_complete_io(l->v);
-	leave_slice(l);
+	leave_slice(l, TRACE_WAIT);
 	steal_leave(l->v);
 	l->v->stats.yields++;
 	bool alive = l->v->yield_to < 0
@@ -109,7 +108,7 @@ static bool kicked(struct loop *l)
 		steal_enter(l->v, 0); /* halted is not preempted (9ee83635d872) */
 		return halt(l);
 	}
-	leave_slice(l);
+	leave_slice(l, TRACE_WAIT);
 	if (!pcpus_preempt(l->pcpus, l->i, &waited_ns))
 		return false;
 	l->v->stats.preemptions += waited_ns != 0;

@@ -16,15 +16,16 @@
 
 /* Events of a vCPU's thread; what `value` is, 0 where nothing is said. */
 enum trace_kind {
-	TRACE_SLICE_BEGIN = MV_TRACE_HOST_KINDS, /* the pCPU it was given, or this: */
-	TRACE_SLICE_END, /* it could go on and is preempted, unless one of these two follows: */
-	TRACE_HALT,	 /* it halts */
-	TRACE_BLOCK,	 /* it waits for a phase */
-	TRACE_READY,	 /* it wants a pCPU again: now it is preempted */
-	TRACE_EXIT,	 /* enum vcpu_exit_kind */
-	TRACE_MARK,	 /* marked preempted */
-	TRACE_EXCHANGE,	 /* the byte as the exchange returned it (af3511ff7fa2) */
-	TRACE_FLUSH,	 /* a deferred flush is prepared */
+	/* Each of these lasts until the next of them. */
+	TRACE_RUN = MV_TRACE_HOST_KINDS, /* it has a pCPU: which one, or TRACE_KERNEL_SCHEDULES */
+	TRACE_WAIT,			 /* it could run and has no pCPU: it is preempted */
+	TRACE_HALT,			 /* it halts */
+	TRACE_BLOCK,			 /* it waits for a phase */
+
+	TRACE_EXIT,	/* enum vcpu_exit_kind */
+	TRACE_MARK,	/* marked preempted */
+	TRACE_EXCHANGE, /* the byte as the exchange returned it (af3511ff7fa2) */
+	TRACE_FLUSH,	/* a deferred flush is prepared */
 
 	/* Of the conductor, in a ring of its own. */
 	TRACE_PHASE_BEGIN, /* index of the mechanism */

@@ -12,7 +12,8 @@
 /*
  * Writes page tables that map RAM [0, mem_bytes), the doorbell and the xAPIC page
  * one to one, writable and accessible from ring 3. `ram` is where gpa 0 is mapped;
- * mem_bytes is a multiple of 2 MiB, up to MV_MEM_MAX_BYTES.
+ * mem_bytes is at most MV_MEM_MAX_BYTES. The last of the 2 MiB pages may reach
+ * beyond the end of memory; an access there is an exit, as at any other hole.
  */
 void boot_build_page_tables(uint8_t *ram, uint64_t mem_bytes);
 

@@ -24,16 +24,21 @@
 	}
 
 /* X(name): every test_<name>.c, as in meson.build. */
-#define UNIT_SUITES(X) \
-	X(elf)         \
-	X(hist)        \
-	X(json_output) \
-	X(names)       \
-	X(options)     \
-	X(parse)       \
-	X(pv_flush)    \
-	X(report)      \
-	X(targets)
+#define UNIT_SUITES(X)  \
+	X(console)      \
+	X(elf)          \
+	X(hist)         \
+	X(json_output)  \
+	X(judge)        \
+	X(names)        \
+	X(options)      \
+	X(parse)        \
+	X(phase_gate)   \
+	X(pv_flush)     \
+	X(report)       \
+	X(sched_policy) \
+	X(targets)      \
+	X(x86_boot)
 
 #define X(name) Suite *name##_suite(void);
 UNIT_SUITES(X)

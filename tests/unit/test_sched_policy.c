@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: MIT */
+/* Scheduling policies in simulated time: who gets how much, and is nobody forgotten. */
+#include "unit.h"
+
+#include <string.h>
+
+#include "sched_policy.h"
+
+#define NR_PCPUS  2
+#define NR_VMS	  2
+#define PER_VM	  4
+#define NR	  (NR_VMS * PER_VM)
+#define NR_SLICES 4000
+
+/* A machine whose slices all end at once; each step of time is one slice. */
+struct sim {
+	const struct sched_policy *policy;
+	struct sched_entity entity[NR];
+	int current[NR_PCPUS]; /* index, or -1 */
+	unsigned slices[NR];   /* that each has had */
+	uint64_t ticket;
+	uint64_t random;
+	uint64_t turn;
+};
+
+static void make_ready(struct sim *s, unsigned i)
+{
+	s->entity[i].state = SCHED_READY;
+	s->entity[i].ready_since = s->ticket++;
+}
+
+static void sim_init(struct sim *s, const struct sched_policy *policy)
+{
+	*s = (struct sim){ .policy = policy, .random = 42 };
+	for (unsigned i = 0; i < NR; i++) {
+		unsigned vcpu = i % PER_VM;
+
+		s->entity[i].vm = i / PER_VM;
+		s->entity[i].gang = i / NR_PCPUS;
+		s->entity[i].home = vcpu % NR_PCPUS;
+		make_ready(s, i);
+	}
+	memset(s->current, 0xff, sizeof(s->current));
+}
+
+static void hand_over(struct sim *s, unsigned pcpu)
+{
+	struct sched_view view = {
+		.entity = s->entity,
+		.nr_entities = NR,
+		.nr_gangs = NR / NR_PCPUS,
+		.pcpu = pcpu,
+		.turn = s->turn,
+		.random = sched_random(&s->random),
+	};
+	int next = s->policy->pick(&view);
+
+	s->current[pcpu] = next;
+	if (next < 0)
+		return;
+	ck_assert_int_lt(next, NR);
+	ck_assert_int_eq(s->entity[next].state, SCHED_READY);
+	s->entity[next].state = SCHED_RUNNING;
+	s->entity[next].pcpu = pcpu;
+	s->slices[next]++;
+}
+
+static void sim_step(struct sim *s)
+{
+	for (unsigned p = 0; p < NR_PCPUS; p++) {
+		if (s->current[p] >= 0)
+			make_ready(s, (unsigned)s->current[p]);
+	}
+	for (unsigned p = 0; p < NR_PCPUS; p++)
+		hand_over(s, p);
+	s->turn++;
+}
+
+START_TEST(every_policy_is_fair_in_the_long_run)
+{
+	for (unsigned k = 0; k < nr_sched_policies; k++) {
+		struct sim s;
+		const unsigned share = NR_SLICES * NR_PCPUS / NR;
+
+		sim_init(&s, &sched_policies[k]);
+		for (unsigned step = 0; step < NR_SLICES; step++)
+			sim_step(&s);
+		for (unsigned i = 0; i < NR; i++) {
+			ck_assert_msg(s.slices[i] > share * 9 / 10 && s.slices[i] < share * 11 / 10,
+				      "%s gave %u slices to %u, whose share is %u", s.policy->name,
+				      s.slices[i], i, share);
+		}
+	}
+}
+END_TEST
+
+START_TEST(round_robin_lets_nobody_wait_for_more_than_one_turn_of_the_others)
+{
+	struct sim s;
+	unsigned before[NR];
+
+	sim_init(&s, sched_policy_find("round-robin"));
+	for (unsigned round = 0; round < 100; round++) {
+		memcpy(before, s.slices, sizeof(before));
+		for (unsigned step = 0; step < NR / NR_PCPUS; step++)
+			sim_step(&s);
+		for (unsigned i = 0; i < NR; i++)
+			ck_assert_uint_eq(s.slices[i], before[i] + 1);
+	}
+}
+END_TEST
+
+START_TEST(no_policy_leaves_a_pcpu_idle_while_somebody_waits)
+{
+	for (unsigned k = 0; k < nr_sched_policies; k++) {
+		struct sim s;
+
+		sim_init(&s, &sched_policies[k]);
+		/* All whose home is pCPU 0 are halted: the others spread over both. */
+		for (unsigned i = 0; i < NR; i++) {
+			if (s.entity[i].home == 0)
+				s.entity[i].state = SCHED_BLOCKED;
+		}
+		for (unsigned step = 0; step < 100; step++) {
+			sim_step(&s);
+			ck_assert_msg(s.current[0] >= 0 && s.current[1] >= 0, "%s: step %u",
+				      s.policy->name, step);
+		}
+	}
+}
+END_TEST
+
+START_TEST(no_policy_picks_anybody_who_is_halted)
+{
+	for (unsigned k = 0; k < nr_sched_policies; k++) {
+		struct sim s;
+
+		sim_init(&s, &sched_policies[k]);
+		for (unsigned i = 0; i < NR; i++)
+			s.entity[i].state = SCHED_BLOCKED;
+		sim_step(&s);
+		ck_assert_int_eq(s.current[0], -1);
+		ck_assert_int_eq(s.current[1], -1);
+	}
+}
+END_TEST
+
+START_TEST(a_vcpu_runs_at_home_while_others_wait_there)
+{
+	struct sim s;
+
+	sim_init(&s, sched_policy_find("round-robin"));
+	for (unsigned step = 0; step < 100; step++) {
+		sim_step(&s);
+		for (unsigned p = 0; p < NR_PCPUS; p++)
+			ck_assert_uint_eq(s.entity[s.current[p]].home, p);
+	}
+}
+END_TEST
+
+START_TEST(random_draws_another_order_from_another_seed)
+{
+	struct sim a, b;
+	unsigned same = 0;
+
+	sim_init(&a, sched_policy_find("random"));
+	sim_init(&b, sched_policy_find("random"));
+	b.random = 43;
+	for (unsigned step = 0; step < 1000; step++) {
+		sim_step(&a);
+		sim_step(&b);
+		same += a.current[0] == b.current[0];
+	}
+	/* By chance: one in four. */
+	ck_assert_uint_gt(same, 150);
+	ck_assert_uint_lt(same, 400);
+}
+END_TEST
+
+START_TEST(random_is_the_same_from_the_same_seed)
+{
+	struct sim a, b;
+
+	sim_init(&a, sched_policy_find("random"));
+	sim_init(&b, sched_policy_find("random"));
+	for (unsigned step = 0; step < 1000; step++) {
+		sim_step(&a);
+		sim_step(&b);
+		ck_assert_mem_eq(a.current, b.current, sizeof(a.current));
+	}
+}
+END_TEST
+
+START_TEST(gang_runs_siblings_at_the_same_time)
+{
+	struct sim s;
+
+	sim_init(&s, sched_policy_find("gang"));
+	for (unsigned step = 0; step < 100; step++) {
+		sim_step(&s);
+		ck_assert_uint_eq(s.entity[s.current[0]].gang, s.entity[s.current[1]].gang);
+	}
+}
+END_TEST
+
+START_TEST(boost_prefers_who_is_awaited)
+{
+	struct sim s;
+
+	sim_init(&s, sched_policy_find("boost"));
+	/* The last in the queue of pCPU 0. */
+	s.entity[NR - 2].awaited = true;
+	sim_step(&s);
+	ck_assert_int_eq(s.current[0], NR - 2);
+}
+END_TEST
+
+START_TEST(independent_slices_stay_within_the_jitter_and_use_all_of_it)
+{
+	struct sched_slices slices = { .slice_ns = 4000000, .jitter_pct = 25 };
+	uint64_t random = 1, least = UINT64_MAX, most = 0, now_ns = 123456789;
+
+	for (unsigned i = 0; i < 10000; i++) {
+		uint64_t ns = sched_slice_end(&slices, 0, now_ns, sched_random(&random)) - now_ns;
+
+		least = ns < least ? ns : least;
+		most = ns > most ? ns : most;
+	}
+	ck_assert_uint_ge(least, 3000000);
+	ck_assert_uint_lt(least, 3010000);
+	ck_assert_uint_le(most, 5000000);
+	ck_assert_uint_gt(most, 4990000);
+}
+END_TEST
+
+START_TEST(slices_without_jitter_have_one_length)
+{
+	struct sched_slices slices = { .slice_ns = 4000000 };
+
+	for (uint64_t random = 0; random < 100; random++)
+		ck_assert_uint_eq(sched_slice_end(&slices, 1, 1000, random), 4001000);
+}
+END_TEST
+
+START_TEST(aligned_slices_end_together_and_later_than_now)
+{
+	struct sched_slices slices = { .slice_ns = 4000000, .jitter_pct = 25, .seed = 7 };
+
+	slices.phase = (enum slice_phase)sched_slice_phase_find("aligned");
+	for (uint64_t now_ns = 0; now_ns < 100000000; now_ns += 333333) {
+		uint64_t end_ns = sched_slice_end(&slices, 0, now_ns, now_ns);
+
+		ck_assert_uint_gt(end_ns, now_ns);
+		ck_assert_uint_eq(end_ns, sched_slice_end(&slices, 1, now_ns, ~now_ns));
+		ck_assert_uint_eq(sched_turn(&slices, end_ns), sched_turn(&slices, now_ns) + 1);
+	}
+}
+END_TEST
+
+START_TEST(unknown_names_are_not_found)
+{
+	ck_assert_ptr_null(sched_policy_find("fifo"));
+	ck_assert_int_eq(sched_slice_phase_find("sometimes"), -1);
+	for (unsigned k = 0; k < nr_sched_policies; k++)
+		ck_assert_ptr_eq(sched_policy_find(sched_policies[k].name), &sched_policies[k]);
+}
+END_TEST
+
+#define CASES(X)                                                             \
+	X(every_policy_is_fair_in_the_long_run)                              \
+	X(round_robin_lets_nobody_wait_for_more_than_one_turn_of_the_others) \
+	X(no_policy_leaves_a_pcpu_idle_while_somebody_waits)                 \
+	X(no_policy_picks_anybody_who_is_halted)                             \
+	X(a_vcpu_runs_at_home_while_others_wait_there)                       \
+	X(random_draws_another_order_from_another_seed)                      \
+	X(random_is_the_same_from_the_same_seed)                             \
+	X(gang_runs_siblings_at_the_same_time)                               \
+	X(boost_prefers_who_is_awaited)                                      \
+	X(independent_slices_stay_within_the_jitter_and_use_all_of_it)       \
+	X(slices_without_jitter_have_one_length)                             \
+	X(aligned_slices_end_together_and_later_than_now)                    \
+	X(unknown_names_are_not_found)
+UNIT_SUITE(sched_policy, CASES)

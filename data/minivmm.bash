@@ -5,7 +5,7 @@
 _minivmm_options="
  --vcpus --vms --pcpus --mem --slice --slice-jitter --slice-phase --grace --sched
  --shootdown --flush-via --duration --count --seed --inject --timeout --json
- --no-sandbox --list --quiet --verbose --version --help "
+ --trace --no-sandbox --list --quiet --verbose --version --help "
 _minivmm_mechanisms=" ipi ipi-yield pv pv-recheck pv-halted pv-kernel hypercall "
 _minivmm_scenarios=" ping storm ebizzy "
 _minivmm_policies=" round-robin random gang boost "
@@ -39,7 +39,7 @@ _minivmm() {
 	--flush-via) COMPREPLY=($(compgen -W "$_minivmm_primitives" -- "$word")) ;;
 	--inject) COMPREPLY=($(compgen -W "$_minivmm_faults" -- "$word")) ;;
 	scenario) COMPREPLY=($(compgen -W "$_minivmm_scenarios" -- "$word")) ;;
-	--json) COMPREPLY=($(compgen -f -- "$word")) ;;
+	--json | --trace) COMPREPLY=($(compgen -f -- "$word")) ;;
 	--vcpus | --vms | --pcpus | --mem | --slice | --slice-jitter | --grace | --duration | --count | \
 		--seed | --timeout) ;;
 	*)

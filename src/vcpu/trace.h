@@ -39,6 +39,9 @@ static inline void trace(struct mv_trace_ring *ring, enum trace_kind kind, uint6
 		mv_trace_record(ring, __rdtsc(), kind, 0, value);
 }
 
+/* Events of one ring: a power of two, so that nr_rings of them fit into so many bytes. */
+uint32_t trace_ring_size(unsigned nr_rings, uint64_t bytes);
+
 /* A ring for nr_events (a power of two), or NULL if there is not enough memory. */
 struct mv_trace_ring *trace_ring_create(uint32_t nr_events);
 void trace_ring_destroy(struct mv_trace_ring *ring); /* NULL is fine */

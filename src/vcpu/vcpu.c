@@ -146,6 +146,8 @@ void vcpu_finish(struct vcpu *v)
 		munmap(v->run, v->run_bytes);
 	if (v->fd >= 0)
 		close(v->fd);
+	trace_ring_destroy(v->trace);
+	v->trace = NULL;
 	v->run = NULL;
 	v->fd = -1;
 }

@@ -146,6 +146,7 @@ static void announce(struct conductor *c, uint32_t phase)
 	for (unsigned i = 0; i < c->m->nr_vms; i++) {
 		struct mv_control *control = vm_control(&c->m->vm[i]);
 
+		control->flags = c->m->options->trace_path ? MV_CONTROL_TRACE : 0;
 		if (phase) /* at its end, some may still have to read when it began */
 			control->phase_start_tsc = start_tsc;
 		__atomic_store_n(&control->phase, phase, __ATOMIC_RELEASE);
@@ -186,6 +187,7 @@ static bool run_phase(struct conductor *c, unsigned round, unsigned mechanism)
 {
 	c->mechanism = mechanism;
 	machine_set_phase_needs(c->m, mechanism_host_needs(c->m->options->mechanism[mechanism]));
+	trace(c->m->phase_trace, TRACE_PHASE_BEGIN, mechanism);
 	announce(c, ++c->phase);
 	phase_gate_open(&c->m->gate, mechanism);
 	if (!let_phase_run(c, round))
@@ -193,6 +195,7 @@ static bool run_phase(struct conductor *c, unsigned round, unsigned mechanism)
 	announce(c, 0);
 	if (!wait_until_all_wait(c))
 		return false;
+	trace(c->m->phase_trace, TRACE_PHASE_END, mechanism);
 	c->result.phases++;
 	return true;
 }

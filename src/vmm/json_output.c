@@ -13,9 +13,11 @@
 
 #define TEMP_NAMES_TRIED 100
 
-static int unwritable(struct error *err, const char *path, int errnum)
+static int unwritable(const struct json_output *output, const char *path, int errnum,
+		      struct error *err)
 {
-	return error_set_errno(err, EXIT_USAGE, errnum, "--json '%s' cannot be written", path);
+	return error_set_errno(err, EXIT_USAGE, errnum, "--%s '%s' cannot be written",
+			       output->option, path);
 }
 
 /* ---- opening ------------------------------------------------------------------ */
@@ -32,12 +34,12 @@ static int open_directly(struct json_output *output, const char *path, struct er
 {
 	output->fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	if (output->fd < 0)
-		return unwritable(err, path, errno);
+		return unwritable(output, path, errno, err);
 	int flags = fcntl(output->fd, F_GETFL);
 	if (flags < 0 || fcntl(output->fd, F_SETFL, flags & ~O_NONBLOCK) < 0) {
 		int errnum = errno;
 		json_output_discard(output);
-		return unwritable(err, path, errnum);
+		return unwritable(output, path, errnum, err);
 	}
 	return 0;
 }
@@ -116,29 +118,35 @@ static int resolve(struct json_output *output, const char *path, bool exists)
 static int open_beside(struct json_output *output, const char *path, bool exists, struct error *err)
 {
 	if (exists && faccessat(AT_FDCWD, path, W_OK, AT_EACCESS) < 0)
-		return unwritable(err, path, errno);
+		return unwritable(output, path, errno, err);
 	if (resolve(output, path, exists) || open_directory(output) ||
 	    (open_nameless(output) && open_named(output))) {
 		int errnum = errno;
 		json_output_discard(output);
-		return unwritable(err, path, errnum);
+		return unwritable(output, path, errnum, err);
 	}
 	return 0;
 }
 
-int json_output_open(struct json_output *ret_output, const char *path, struct error *err)
+int json_output_open_for(struct json_output *ret_output, const char *option, const char *path,
+			 struct error *err)
 {
 	struct json_output *output = ret_output;
 	struct stat st;
 	bool exists = stat(path, &st) == 0;
 	size_t length = strlen(path);
 
-	*output = (struct json_output){ .fd = -1, .dir_fd = -1 };
+	*output = (struct json_output){ .option = option, .fd = -1, .dir_fd = -1 };
 	if ((exists && S_ISDIR(st.st_mode)) || (length && path[length - 1] == '/'))
-		return unwritable(err, path, EISDIR);
+		return unwritable(output, path, EISDIR, err);
 	if (exists && (!S_ISREG(st.st_mode) || names_open_file(path)))
 		return open_directly(output, path, err);
 	return open_beside(output, path, exists, err);
+}
+
+int json_output_open(struct json_output *ret_output, const char *path, struct error *err)
+{
+	return json_output_open_for(ret_output, "json", path, err);
 }
 
 /* ---- writing -------------------------------------------------------------------- */
@@ -188,11 +196,9 @@ static int put_in_place(struct json_output *output)
 	return 0;
 }
 
-int json_output_commit(struct json_output *output, const char *text, size_t length,
-		       struct error *err)
+/* Closes the output, in its place unless writing has failed. */
+static int finish(struct json_output *output, int failed, struct error *err)
 {
-	int failed = write_all(output->fd, text, length);
-
 	if (!failed && output->dir_fd >= 0)
 		failed = put_in_place(output);
 	int errnum = errno;
@@ -201,6 +207,36 @@ int json_output_commit(struct json_output *output, const char *text, size_t leng
 		return error_set_errno(err, EXIT_HOST, errnum,
 				       "the result could not be written to '%s'", output->path);
 	return 0;
+}
+
+int json_output_commit(struct json_output *output, const char *text, size_t length,
+		       struct error *err)
+{
+	return finish(output, write_all(output->fd, text, length), err);
+}
+
+static ssize_t write_chunk(void *cookie, const char *text, size_t length)
+{
+	const struct json_output *output = cookie;
+
+	return write_all(output->fd, text, length) ? 0 : (ssize_t)length;
+}
+
+int json_output_commit_printed(struct json_output *output, int (*print)(FILE *out, void *context),
+			       void *context, struct error *err)
+{
+	FILE *out = fopencookie(output, "w", (cookie_io_functions_t){ .write = write_chunk });
+
+	if (!out)
+		return finish(output, -1, err);
+	int failed = print(out, context);
+	int errnum = errno;
+	if (fclose(out) && !failed) {
+		failed = -1;
+		errnum = errno;
+	}
+	errno = errnum;
+	return finish(output, failed, err);
 }
 
 void json_output_discard(struct json_output *output)

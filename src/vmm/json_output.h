@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The file of --json: opened before the run, filled after it, whole or not there.
+ * A file of --json or --trace: opened before the run, filled after it, whole or not there.
  *
  * The text goes into a file without a name (O_TMPFILE) that gets its name only
  * when it is complete, so that a run that is killed leaves nothing behind and a
@@ -14,11 +14,13 @@
 #include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
 #include "error.h"
 
 /* Points into itself: not to be copied. */
 struct json_output {
+	const char *option;  /* that names it, without the dashes */
 	char path[PATH_MAX]; /* where the result belongs, symbolic links followed */
 	const char *name;    /* its last part */
 	int fd;		     /* -1: closed */
@@ -32,12 +34,20 @@ struct json_output {
  */
 int json_output_open(struct json_output *ret_output, const char *path, struct error *err);
 
+/* The same for the file of another option than --json, named without its dashes. */
+int json_output_open_for(struct json_output *ret_output, const char *option, const char *path,
+			 struct error *err);
+
 /*
  * Writes the text and puts it in its place, over an older result. Returns 0, or
  * -1 with EXIT_HOST and nothing left behind. The output is closed either way.
  */
 int json_output_commit(struct json_output *output, const char *text, size_t length,
 		       struct error *err);
+
+/* The same with what `print` prints; it returns 0, or -1 with errno. */
+int json_output_commit_printed(struct json_output *output, int (*print)(FILE *out, void *context),
+			       void *context, struct error *err);
 
 /* Closes without a trace; for a closed output does nothing. */
 void json_output_discard(struct json_output *output);

@@ -15,10 +15,12 @@
 #include "doorbell.h"
 #include "fault.h"
 #include "minivmm/catalog.h"
+#include "tracer.h"
 #include "x86_boot.h"
 
 #define THREAD_STACK_BYTES (128u << 10)
 #define NS_PER_S	   1000000000ull
+#define PHASE_TRACE_BYTES  (128u << 10)
 
 /* ---- boot information ----------------------------------------------------- */
 
@@ -41,6 +43,7 @@ static void write_boot_info(struct machine *m, struct vm *vm, const struct guest
 	uint64_t free_gpa = (image->elf.end_gpa + 4095) & ~4095ull;
 	uint64_t hz = guest_tsc_hz(vm);
 
+	m->tsc_hz = hz;
 	*b = (struct mv_boot_info){
 		.magic = MV_BOOT_MAGIC,
 		.abi_version = MV_ABI_VERSION,
@@ -53,6 +56,8 @@ static void write_boot_info(struct machine *m, struct vm *vm, const struct guest
 		.results_gpa = vm->layout.results_gpa,
 		.results_bytes = vm->layout.results_bytes,
 		.hints_gpa = vm->layout.hints_gpa,
+		.trace_gpa = vm->layout.trace_gpa,
+		.trace_bytes = vm->nr_vcpus * MV_TRACE_RING_BYTES(vm->layout.trace_events),
 		.tsc_hz = hz,
 		.ns_per_tick_32 = hz ? (uint64_t)(((__uint128_t)NS_PER_S << 32) / hz) : 0,
 		.seed = o->seed + vm->index,
@@ -74,6 +79,8 @@ static int build_vm(struct machine *m, struct vm *vm, unsigned index,
 	if (vm_layout_init(&layout, o->mem_bytes, o->nr_vcpus, o->nr_mechanisms, err) ||
 	    vm_init(vm, m->kvm_fd, index, o->nr_vcpus, o->mem_bytes, err))
 		return -1;
+	if (o->trace_path)
+		vm_layout_add_trace(&layout, o->nr_vcpus);
 	m->nr_vms = index + 1;
 	vm->layout = layout;
 	if (console_init(&vm->console, stdout, index, o->nr_vms, o->nr_vcpus))
@@ -82,6 +89,8 @@ static int build_vm(struct machine *m, struct vm *vm, unsigned index,
 	boot_build_page_tables(vm->mem.hva, vm->mem.bytes);
 	elf_image_load(&image->elf, image->file, vm->mem.hva);
 	write_boot_info(m, vm, image);
+	if (o->trace_path && tracer_prepare_vm(m, vm, err))
+		return -1;
 	const struct mv_hint *hints = (const struct mv_hint *)(vm->mem.hva + layout.hints_gpa);
 	for (unsigned i = 0; i < vm->nr_vcpus; i++) {
 		struct vcpu *v = &vm->vcpu[i];
@@ -131,6 +140,8 @@ int machine_init(struct machine *m, int kvm_fd, const struct options *options,
 	if (m->event_fd < 0 || !m->vm || !m->thread)
 		return error_set(err, EXIT_HOST, "not enough memory or files for %u vCPUs",
 				 m->nr_vcpus);
+	if (options->trace_path)
+		m->phase_trace = trace_ring_create(trace_ring_size(1, PHASE_TRACE_BYTES));
 	if (init_pcpus(m, err))
 		return -1;
 	for (unsigned i = 0; i < options->nr_vms; i++) {
@@ -147,6 +158,7 @@ void machine_finish(struct machine *m)
 	pcpus_finish(&m->pcpus);
 	phase_gate_finish(&m->start);
 	phase_gate_finish(&m->gate);
+	trace_ring_destroy(m->phase_trace);
 	pthread_mutex_destroy(&m->fail_lock);
 	if (m->event_fd >= 0)
 		close(m->event_fd);
@@ -241,6 +253,7 @@ int machine_start(struct machine *m, struct error *err)
 
 void machine_release(struct machine *m)
 {
+	m->start_tsc = __rdtsc();
 	phase_gate_end(&m->start, 0);
 }
 
@@ -256,6 +269,7 @@ void machine_stop(struct machine *m)
 	for (unsigned i = 0; i < m->nr_started; i++)
 		pthread_join(m->thread[i].thread, NULL);
 	m->nr_started = 0;
+	m->stop_tsc = __rdtsc();
 }
 
 /* ---- phases ---------------------------------------------------------------- */

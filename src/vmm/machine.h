@@ -51,6 +51,12 @@ struct machine {
 	bool failed; /* atomic */
 	char failure[512];
 
+	/* --trace: the phases, and the TSC when guests could first and last run. */
+	struct mv_trace_ring *phase_trace;
+	uint64_t tsc_hz;
+	uint64_t start_tsc;
+	uint64_t stop_tsc;
+
 	uint64_t first_run_ns; /* CLOCK_MONOTONIC of the first entry into a guest; atomic */
 };
 

@@ -235,6 +235,14 @@ static int set_json(struct options *o, const char *value, struct error *err)
 	return 0;
 }
 
+static int set_trace(struct options *o, const char *value, struct error *err)
+{
+	if (!*value)
+		return bad_value(err, "trace", value, "is not the name of a file");
+	o->trace_path = value;
+	return 0;
+}
+
 static int set_no_sandbox(struct options *o, const char *value, struct error *err)
 {
 	(void)value, (void)err;
@@ -296,6 +304,7 @@ const struct option_row option_table[] = {
 	{ "inject", "FAULT", "break the protocol on purpose (none)", set_inject },
 	{ "timeout", "TIME", "give up on a guest that hangs (all durations + 30s)", set_timeout },
 	{ "json", "FILE", "write the whole result as JSON", set_json },
+	{ "trace", "FILE", "write what happened as a trace for Perfetto", set_trace },
 	{ "no-sandbox", NULL, "let the process make any system call while guests run",
 	  set_no_sandbox },
 	{ "list", NULL, "list what can be named above, and the scenarios", set_list },

@@ -46,7 +46,8 @@ struct options {
 	const char *fault;   /* name from MV_FAULTS, or "none" */
 	uint64_t timeout_ns; /* of the whole run; by default all durations and 30 s more */
 
-	const char *json_path; /* NULL: none */
+	const char *json_path;	/* NULL: none */
+	const char *trace_path; /* likewise */
 	bool no_sandbox;
 	bool quiet;
 	bool verbose;

@@ -323,6 +323,17 @@ static json_object *vcpus_json(const struct run_result *result)
 	return list;
 }
 
+static json_object *trace_json(const struct trace_counts *n)
+{
+	json_object *o = json_object_new_object();
+
+	add_u64(o, "events_recorded", n->recorded);
+	add_u64(o, "events_lost", n->lost);
+	add_u64(o, "events_cut", n->cut);
+	add_u64(o, "events_invalid", n->invalid);
+	return o;
+}
+
 static json_object *report_json(const struct report *report)
 {
 	const struct run_result *result = report->result;
@@ -348,6 +359,7 @@ static json_object *report_json(const struct report *report)
 	add_u64(o, "guest_rss_bytes", result->guest_rss_bytes);
 	add_u64(o, "vmm_rss_bytes", result->vmm_rss_bytes);
 	add(o, "handover_ns", hist_json(&result->handover));
+	add(o, "trace", report->options->trace_path ? trace_json(&result->trace) : NULL);
 	add(o, "selfcheck", selfcheck_json(&result->selfcheck));
 	add(o, "mechanisms", mechanisms_json(result));
 	add(o, "ratios", ratios_json(result));

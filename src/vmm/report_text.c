@@ -350,6 +350,21 @@ static void print_disturbance(FILE *out, const struct report *report)
 			share * 100);
 }
 
+static void print_trace(FILE *out, const struct report *report)
+{
+	const struct trace_counts *n = &report->result->trace;
+
+	if (!report->options->trace_path)
+		return;
+	fprintf(out, "\n  trace: %s events recorded, %s lost", human_count(n->recorded).text,
+		human_count(n->lost).text);
+	if (n->cut)
+		fprintf(out, ", %s left out with them", human_count(n->cut).text);
+	if (n->invalid)
+		fprintf(out, ", %s made no sense", human_count(n->invalid).text);
+	fputc('\n', out);
+}
+
 static void print_details(FILE *out, const struct report *report)
 {
 	const struct run_result *result = report->result;
@@ -369,6 +384,7 @@ static void print_details(FILE *out, const struct report *report)
 		print_vcpus(out, result);
 		print_handover(out, &result->handover);
 	}
+	print_trace(out, report);
 	print_disturbance(out, report);
 	fputc('\n', out);
 }

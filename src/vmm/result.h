@@ -8,6 +8,7 @@
 
 #include "minivmm/abi.h"
 #include "selfcheck.h"
+#include "trace_log.h"
 #include "vcpu_stats.h"
 
 enum verdict {
@@ -58,6 +59,7 @@ struct run_result {
 	double host_took_share;	     /* of the time on pCPUs that the host spent on other work */
 	uint64_t guest_rss_bytes;    /* guest memory that is resident at the end */
 	uint64_t vmm_rss_bytes;	     /* the rest of the process, likewise */
+	struct trace_counts trace;   /* --trace: events recorded, and what became of them */
 	struct selfcheck selfcheck;  /* which primitives were proven to flush on this host */
 	const char *flush_via;	     /* the primitive that was used */
 	const char *sandbox_missing; /* why the run was not in the sandbox; NULL: it was */

@@ -23,12 +23,14 @@
 #include "report.h"
 #include "sandbox.h"
 #include "selfcheck.h"
+#include "tracer.h"
 
 /* All that a run owns; each part is empty until its step has been taken. */
 struct run {
 	const struct options *options;
 	uint64_t start_ns;
 	struct json_output json;
+	struct json_output trace;
 	struct elf_file file;
 	struct guest_image image;
 	struct host_info host;
@@ -61,6 +63,8 @@ static int load_guest(struct run *run, struct error *err)
 	if (elf_file_read(&run->file, o->guest_path, err) ||
 	    vm_layout_init(&layout, o->mem_bytes, o->nr_vcpus, o->nr_mechanisms, err))
 		return -1;
+	if (o->trace_path)
+		vm_layout_add_trace(&layout, o->nr_vcpus);
 	run->image.file = &run->file;
 	return elf_image_parse(&run->file, layout.reserved_gpa, &run->image.elf, err);
 }
@@ -156,6 +160,13 @@ static int run_machine(struct run *run, struct error *err)
 	return 0;
 }
 
+static int write_trace(struct run *run, struct error *err)
+{
+	if (!run->options->trace_path)
+		return 0;
+	return tracer_write(&run->machine, &run->trace, &run->result.trace, err);
+}
+
 static int write_json(struct run *run, const struct report *report, struct error *err)
 {
 	if (!run->options->json_path)
@@ -169,6 +180,16 @@ static int write_json(struct run *run, const struct report *report, struct error
 	return result;
 }
 
+/* One line for all that could not be written; returns -1. */
+static int add_failure(struct error *err, int failed_before, const struct error *more)
+{
+	struct error before = *err;
+
+	return error_set(err, EXIT_HOST, "%s%s%s", failed_before ? before.text : "",
+			 failed_before ? "; " : "", more->text);
+}
+
+/* What cannot be written to one place is still worth having in the others. */
 static int report_result(struct run *run, struct error *err)
 {
 	struct report report = {
@@ -177,20 +198,23 @@ static int report_result(struct run *run, struct error *err)
 		.result = &run->result,
 	};
 
-	/* A result that cannot be written to one place is still worth having in the other. */
-	struct error json_err;
-	int failed = report_print_text(stdout, &report, err);
-	if (!write_json(run, &report, &json_err))
-		return failed;
-	return error_set(err, EXIT_HOST, "%s%s%s", failed ? err->text : "", failed ? "; " : "",
-			 json_err.text);
+	struct error more;
+	int failed = write_trace(run, err);
+
+	if (report_print_text(stdout, &report, &more))
+		failed = add_failure(err, failed, &more);
+	if (write_json(run, &report, &more))
+		failed = add_failure(err, failed, &more);
+	return failed;
 }
 
 static int run_steps(struct run *run, struct error *err)
 {
-	const char *json_path = run->options->json_path;
+	const struct options *o = run->options;
 
-	if (json_path && json_output_open(&run->json, json_path, err))
+	if (o->json_path && json_output_open(&run->json, o->json_path, err))
+		return -1;
+	if (o->trace_path && json_output_open_for(&run->trace, "trace", o->trace_path, err))
 		return -1;
 	if (load_guest(run, err) || check_host(run, err) || run_machine(run, err))
 		return -1;
@@ -204,6 +228,7 @@ int run_guest(const struct options *options)
 
 	block_signals();
 	run.json.fd = run.json.dir_fd = -1;
+	run.trace.fd = run.trace.dir_fd = -1;
 	run.statm_fd = memory_use_open();
 	int status = run_steps(&run, &err);
 	if (status) {
@@ -216,6 +241,7 @@ int run_guest(const struct options *options)
 	result_finish(&run.result);
 	elf_file_finish(&run.file);
 	json_output_discard(&run.json);
+	json_output_discard(&run.trace);
 	if (run.kvm_fd >= 0)
 		close(run.kvm_fd);
 	if (run.statm_fd >= 0)

@@ -49,6 +49,14 @@ int vm_layout_init(struct vm_layout *ret_layout, uint64_t mem_bytes, unsigned nr
 	return 0;
 }
 
+void vm_layout_add_trace(struct vm_layout *layout, unsigned nr_vcpus)
+{
+	layout->trace_events = trace_ring_size(nr_vcpus, layout->reserved_gpa / 4);
+	layout->trace_gpa = layout->reserved_gpa -
+			    page_align(nr_vcpus * MV_TRACE_RING_BYTES(layout->trace_events));
+	layout->reserved_gpa = layout->trace_gpa;
+}
+
 /* Never executable in this process: only the guest's own page tables run it. */
 static int map_memory(struct vm *vm, uint64_t mem_bytes, struct error *err)
 {

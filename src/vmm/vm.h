@@ -19,6 +19,8 @@ struct vm_layout {
 	uint64_t hints_gpa;   /* struct mv_hint for each vCPU */
 	uint64_t results_gpa; /* struct mv_results */
 	uint64_t results_bytes;
+	uint64_t trace_gpa;    /* struct mv_trace_ring for each vCPU ... */
+	uint32_t trace_events; /* ... of this size; 0: there are none */
 	uint64_t reserved_gpa; /* the lowest of these: the guest has what is below */
 };
 
@@ -40,6 +42,9 @@ struct vm {
  */
 int vm_layout_init(struct vm_layout *ret_layout, uint64_t mem_bytes, unsigned nr_vcpus,
 		   unsigned nr_mechanisms, struct error *err);
+
+/* Adds rings for the guest's trace: at most a quarter of what is left to it. */
+void vm_layout_add_trace(struct vm_layout *layout, unsigned nr_vcpus);
 
 /*
  * Creates a VM with memory and vCPUs, none of which has run: their registers are

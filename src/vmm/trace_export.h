@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A trace in the Chrome trace event format, which Perfetto (ui.perfetto.dev) opens.
+ *
+ * One event a line, so that a trace of any size is written and read without being held
+ * in memory as a whole. docs/debugging.md describes the tracks.
+ */
+#ifndef VMM_TRACE_EXPORT_H
+#define VMM_TRACE_EXPORT_H
+
+#include <stdio.h>
+
+#include "trace_log.h"
+
+/*
+ * Prints the trace and says what is in it. 0, or -1 with errno: not enough memory, or
+ * the output failed. All that the log refers to has stopped changing.
+ */
+int trace_export(FILE *out, const struct trace_log *log, struct trace_counts *ret_counts);
+
+#endif

@@ -98,6 +98,7 @@ static void run_input(struct vcpu_thread *t, const uint8_t *data, size_t size)
 		must_hold(stops == machine_has_failed(t->machine), "who stops says why");
 		if (stops)
 			return;
+		must_hold(t->vcpu->yield_to < NR_VCPUS, "yields are to a vCPU that there is");
 		lose_and_regain_pcpu(t->vcpu);
 		data += own;
 		size -= own;

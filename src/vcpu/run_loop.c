@@ -2,6 +2,8 @@
 /* The life of a vCPU's thread: wait for a pCPU, execute, handle exits, give way. */
 #include "run_loop.h"
 
+#define START_CHECK_NS 1000000 /* how often a vCPU that INIT has reset is looked at */
+
 /* A vCPU's thread, as the steps below see it. Each returns false at the end. */
 struct loop {
 	struct vcpu *v;
@@ -67,6 +69,24 @@ static bool halt(struct loop *l)
 	return acquire(l);
 }
 
+/* Without a pCPU until a start-up IPI arrives. Nothing wakes us then: KVM would start
+ * the vCPU inside KVM_RUN, where it has no pCPU. */
+static bool await_start(struct loop *l)
+{
+	uint64_t since_ns = monotonic_ns();
+
+	leave_slice(l, TRACE_HALT);
+	pcpus_release(l->pcpus, l->i);
+	l->v->stats.halts++;
+	while (vcpu_idleness(l->v) == VCPU_AWAITS_START) {
+		vcpu_wait_kick(START_CHECK_NS);
+		if (pcpus_are_stopping(l->pcpus))
+			return false;
+	}
+	l->v->stats.halted_ns += monotonic_ns() - since_ns;
+	return acquire(l);
+}
+
 static bool block(struct loop *l, const struct vcpu_exit *exit)
 {
 	leave_slice(l, TRACE_BLOCK);
@@ -100,13 +120,16 @@ static bool yield(struct loop *l)
  */
 static bool kicked(struct loop *l)
 {
+	enum vcpu_idleness idleness = VCPU_NOT_IDLE;
 	uint64_t waited_ns;
 
 	steal_leave(l->v);
 	vcpu_drain_kick();
-	if (pcpus_slice_is_over(l->pcpus, l->i) && vcpu_is_halted(l->v)) {
-		steal_enter(l->v, 0); /* halted is not preempted (9ee83635d872) */
-		return halt(l);
+	if (pcpus_slice_is_over(l->pcpus, l->i))
+		idleness = vcpu_idleness(l->v);
+	if (idleness != VCPU_NOT_IDLE) {
+		steal_enter(l->v, 0); /* idle is not preempted (9ee83635d872) */
+		return idleness == VCPU_HALTED ? halt(l) : await_start(l);
 	}
 	leave_slice(l, TRACE_WAIT);
 	if (!pcpus_preempt(l->pcpus, l->i, &waited_ns))

@@ -16,6 +16,7 @@
 #include "kvm_ioctl.h"
 
 #define MAX_CPUID_ENTRIES 256
+#define NS_PER_S	  1000000000ull
 
 #define CPUID_1_ECX_MWAIT   (1u << 3)
 #define CPUID_1_ECX_PCID    (1u << 17)
@@ -263,13 +264,22 @@ bool vcpu_flush_is_safe(const struct vcpu *v)
 	       !__atomic_load_n(&v->must_flush, __ATOMIC_SEQ_CST);
 }
 
-void vcpu_drain_kick(void)
+void vcpu_wait_kick(uint64_t wait_ns)
 {
+	struct timespec wait = {
+		.tv_sec = (time_t)(wait_ns / NS_PER_S),
+		.tv_nsec = (long)(wait_ns % NS_PER_S),
+	};
 	sigset_t kick;
 
 	sigemptyset(&kick);
 	sigaddset(&kick, VCPU_KICK_SIGNAL);
-	sigtimedwait(&kick, NULL, &(struct timespec){ 0 });
+	sigtimedwait(&kick, NULL, &wait);
+}
+
+void vcpu_drain_kick(void)
+{
+	vcpu_wait_kick(0);
 }
 
 void vcpu_complete_io(struct vcpu *v)
@@ -294,11 +304,19 @@ void vcpu_wait_halted(struct vcpu *v, struct vcpu_exit *ret_exit)
 	v->run->request_interrupt_window = 0;
 }
 
-bool vcpu_is_halted(struct vcpu *v)
+enum vcpu_idleness vcpu_idleness(struct vcpu *v)
 {
 	struct kvm_mp_state state;
 
-	return ioctl(v->fd, KVM_GET_MP_STATE, &state) == 0 && state.mp_state == KVM_MP_STATE_HALTED;
+	if (ioctl(v->fd, KVM_GET_MP_STATE, &state))
+		return VCPU_NOT_IDLE;
+	switch (state.mp_state) {
+	case KVM_MP_STATE_HALTED:
+		return VCPU_HALTED;
+	case KVM_MP_STATE_INIT_RECEIVED:
+		return VCPU_AWAITS_START;
+	}
+	return VCPU_NOT_IDLE;
 }
 
 void vcpu_kick(const struct vcpu *v)

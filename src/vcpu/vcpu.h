@@ -89,8 +89,16 @@ void vcpu_complete_io(struct vcpu *v);
  */
 void vcpu_wait_halted(struct vcpu *v, struct vcpu_exit *ret_exit);
 
-/* Whether the guest executed HLT: KVM blocks inside KVM_RUN and says nothing. */
-bool vcpu_is_halted(struct vcpu *v);
+/* Why a vCPU executes nothing although it has a pCPU: KVM blocks inside KVM_RUN then,
+ * and says nothing. */
+enum vcpu_idleness {
+	VCPU_NOT_IDLE,
+	VCPU_HALTED,	   /* by HLT, until an interrupt arrives */
+	VCPU_AWAITS_START, /* reset by an INIT, until a start-up IPI arrives */
+};
+
+/* Has KVM process a pending start-up IPI, too. */
+enum vcpu_idleness vcpu_idleness(struct vcpu *v);
 
 /*
  * A flush of v that another vCPU's thread asks for. vcpu_request_flush() kicks v if it
@@ -111,6 +119,9 @@ void vcpu_let_kernel_keep_steal(struct vcpu *v, const struct guest_mem *mem, boo
  * afterwards: whoever kicks sets the reason first, so none is overlooked.
  */
 void vcpu_drain_kick(void);
+
+/* The same, after waiting for a kick for so long at the most. */
+void vcpu_wait_kick(uint64_t wait_ns);
 
 /* Forces v, which may be in any thread's hands, out of the guest. */
 void vcpu_kick(const struct vcpu *v);

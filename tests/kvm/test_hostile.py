@@ -9,7 +9,7 @@ import os
 import tempfile
 import time
 
-from kvmtest import PCPU_LIST, Suite, finish, read_json, start, test_guest
+from kvmtest import PCPU_LIST, Suite, finish, read_json, run_json, start, test_guest
 
 SECONDS = int(os.environ.get('HOSTILE_SECONDS', '10'))
 SHORT_S = 2
@@ -89,7 +89,18 @@ def hostile_guest_is_survived(case, seconds, pattern, *options):
     require_bounded(result, samples)
 
 
+def reset_vcpu_frees_its_pcpu():
+    """After its INIT vCPU 1 is given no more turns, although vCPU 0 yields to it."""
+    result = run_json('--pcpus', PCPU_LIST.split(',', maxsplit=1)[0], '--vcpus', 2, '--slice', '1ms',
+                      test_guest('wake'), '--', 'case=init-running')
+    result.require_status(0)
+    attacker, victim = (vcpu['host'] for vcpu in result.json['vcpus'])
+    result.require(attacker['yields'] >= 100, 'vCPU 0 did not yield')
+    result.require(victim['slices'] < 20, f'vCPU 1 had {victim["slices"]} slices')
+
+
 suite = Suite()
+suite.test('a vCPU in reset frees its pCPU', reset_vcpu_frees_its_pcpu)
 for a_case in ('scribble', 'exits', 'interrupts', 'move-steal-page', 'reset-others'):
     suite.test(a_case, hostile_guest_is_survived, a_case, SHORT_S, HUNG)
 suite.test('scribble, while shootdowns are counted', hostile_guest_is_survived, 'scribble',

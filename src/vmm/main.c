@@ -4,11 +4,13 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/random.h>
 #include <unistd.h>
 
 #include "options.h"
 #include "run.h"
+#include "trace_stats.h"
 #include "version.h"
 
 /* The host CPUs that this process may use. */
@@ -62,6 +64,8 @@ int main(int argc, char *argv[])
 	struct error err;
 
 	reserve_standard_descriptors();
+	if (argc > 1 && strcmp(argv[1], "trace-stats") == 0)
+		return trace_stats_main(argc - 1, argv + 1);
 	read_allowed_cpus(&allowed);
 	if (options_parse(argc, argv, &allowed, &options, &err)) {
 		fprintf(stderr, "minivmm: %s\n", err.text);

@@ -9,18 +9,6 @@
 
 #include "vcpu.h"
 
-/*
- * Tracks are threads of processes: the pCPUs and the phases of one, the vCPUs of one
- * for each VM. A vCPU has two, since slices of a track must nest and a shootdown
- * outlasts the slices of time that its initiator gets.
- */
-#define PID_HOST     1
-#define PID_VM(vm)   (2 + (vm))
-#define TID_PHASES   1
-#define TID_PCPU(c)  (2 + (c))
-#define TID_STATE(v) (1 + 2 * (v))
-#define TID_SHOOT(v) (2 + 2 * (v))
-
 #define NS_PER_S 1000000000ull
 
 struct track {
@@ -544,7 +532,7 @@ static void export_guest_events(struct exporter *x, unsigned i)
 static void print_head(struct exporter *x, const struct trace_counts *n)
 {
 	fprintf(x->out,
-		"{\"displayTimeUnit\":\"ns\",\"otherData\":{\"schema\":\"minivmm.trace/1\","
+		"{\"displayTimeUnit\":\"ns\",\"otherData\":{\"schema\":\"" TRACE_SCHEMA "\","
 		"\"events_recorded\":%" PRIu64 ",\"events_lost\":%" PRIu64
 		",\"events_cut\":%" PRIu64 ",\"events_invalid\":%" PRIu64
 		",\"vms\":%u,\"vcpus\":%u,\"pcpus\":%u},\"traceEvents\":[",

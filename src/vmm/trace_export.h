@@ -13,6 +13,20 @@
 #include "trace_log.h"
 
 /*
+ * Tracks are threads of processes: the pCPUs and the phases of one, the vCPUs of one
+ * for each VM. A vCPU has two, since slices of a track must nest and a shootdown
+ * outlasts the slices of time that its initiator gets.
+ */
+#define PID_HOST     1
+#define PID_VM(vm)   (2 + (vm))
+#define TID_PHASES   1
+#define TID_PCPU(c)  (2 + (c))
+#define TID_STATE(v) (1 + 2 * (v))
+#define TID_SHOOT(v) (2 + 2 * (v))
+
+#define TRACE_SCHEMA "minivmm.trace/1"
+
+/*
  * Prints the trace and says what is in it. 0, or -1 with errno: not enough memory, or
  * the output failed. All that the log refers to has stopped changing.
  */

@@ -7,13 +7,14 @@ _minivmm_options="
  --shootdown --flush-via --duration --count --seed --inject --timeout --json
  --trace --no-sandbox --list --quiet --verbose --version --help "
 _minivmm_mechanisms=" ipi ipi-yield pv pv-recheck pv-halted pv-kernel hypercall "
-_minivmm_scenarios=" ping storm ebizzy "
+_minivmm_scenarios=" ping storm ebizzy idle lazy rcu sweep-size "
+_minivmm_parameters=" scenario work_us chunk_kb idle_pct wake_us away_us read_us pages away flush "
 _minivmm_policies=" round-robin random gang boost "
 _minivmm_phases=" independent aligned anti "
 _minivmm_primitives=" auto sregs sync-regs steal-msr "
 _minivmm_faults="
  none skip-deferred-flush skip-ipi-flush lose-flush-bit mark-while-running
- clear-after-flush inverted-cmpxchg "
+ clear-after-flush inverted-cmpxchg skip-lazy-flush skip-readers "
 
 # Completes the last of several names with commas between, keeping those before it.
 _minivmm_list() {
@@ -44,7 +45,7 @@ _minivmm() {
 		--seed | --timeout) ;;
 	*)
 		if [[ " ${COMP_WORDS[*]:0:COMP_CWORD} " == *" -- "* ]]; then
-			COMPREPLY=($(compgen -W "scenario=" -- "$word"))
+			COMPREPLY=($(compgen -S = -W "$_minivmm_parameters" -- "$word"))
 		elif [[ $word == -* ]]; then
 			COMPREPLY=($(compgen -W "$_minivmm_options" -- "$word"))
 		else

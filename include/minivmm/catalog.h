@@ -35,10 +35,34 @@
 #define MV_HOST_KERNEL	     8 /* leaves steal time and scheduling to the kernel */
 
 /* X(id, name, summary). scenario_<id>.c defines `const struct scenario scenario_<id>`. */
-#define MV_SCENARIOS(X)                                                               \
-	X(ping, "ping", "vCPU 0 shoots, the others read what it maps")                \
-	X(storm, "storm", "every vCPU works for a while, then shoots all the others") \
-	X(ebizzy, "ebizzy", "every vCPU allocates, copies, searches and frees; each free shoots")
+#define MV_SCENARIOS(X)                                                                           \
+	X(ping, "ping", "vCPU 0 shoots, the others read what it maps")                            \
+	X(storm, "storm", "every vCPU works for a while, then shoots all the others")             \
+	X(ebizzy, "ebizzy", "every vCPU allocates, copies, searches and frees; each free shoots") \
+	X(idle, "idle", "storm among some vCPUs, while the others are halted most of the time")   \
+	X(lazy, "lazy", "storm that spares vCPUs which are away in another address space")        \
+	X(rcu, "rcu", "vCPU 0 replaces an object and waits until no reader has the old one")      \
+	X(sweep_size, "sweep-size", "vCPU 0 shoots ranges of one size, the others read their pages")
+
+/*
+ * What can be given to scenarios as KEY=VALUE. X(key, least, most, standard, summary): a
+ * number. X(key, first, second, summary): one of two words, the first if none is given.
+ */
+#define MV_NUMBERS(X)                                                                        \
+	X(work_us, 0, 1000000, 100,                                                          \
+	  "storm, idle, lazy, rcu: work between two shootdowns or sections (100)")           \
+	X(chunk_kb, 4, 1024, 256, "ebizzy: size of an allocation (256)")                     \
+	X(idle_pct, 0, 99, 50, "idle: share of vCPUs that are idle (50)")                    \
+	X(wake_us, 10, 1000000, 1000, "idle: how often an idle vCPU wakes by itself (1000)") \
+	X(away_us, 0, 1000000, 100, "lazy: how long a vCPU is away (100)")                   \
+	X(read_us, 0, 1000000, 10, "rcu: length of a read-side section (10)")                \
+	X(pages, 1, 512, 1, "sweep-size: pages of a shootdown (1)")
+
+#define MV_CHOICES(X)                                                             \
+	X(away, borrow, switch,                                                   \
+	  "lazy: \"borrow\" the tables that are loaded, or \"switch\" to others") \
+	X(flush, invlpg, full,                                                    \
+	  "sweep-size: flush page by page with \"invlpg\", or the \"full\" TLB")
 
 /*
  * X(id, name, summary): ways to break the protocol on purpose, each of which a run
@@ -56,6 +80,10 @@
 	X(clear_after_flush, "clear-after-flush",                                            \
 	  "host: flush first and take the byte later, so that a request in between is lost") \
 	X(inverted_cmpxchg, "inverted-cmpxchg",                                              \
-	  "guest: take a failed compare-and-exchange for a deferred flush")
+	  "guest: take a failed compare-and-exchange for a deferred flush")                  \
+	X(skip_lazy_flush, "skip-lazy-flush",                                                \
+	  "guest, lazy: come back without the flush that was left out meanwhile")            \
+	X(skip_readers, "skip-readers",                                                      \
+	  "guest, rcu: end a grace period without waiting for readers inside a section")
 
 #endif

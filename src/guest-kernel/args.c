@@ -14,15 +14,31 @@ static const struct number_key {
 	size_t offset; /* in struct params */
 	uint64_t min, max;
 } number_keys[] = {
-	{ "work_us", offsetof(struct params, work_us), 0, 1000000 },
-	{ "chunk_kb", offsetof(struct params, chunk_kb), 4, 1024 },
+#define X(key, min, max, standard, summary) { #key, offsetof(struct params, key), min, max },
+	MV_NUMBERS(X)
+#undef X
 };
 
-static const char *const keys[] = { "scenario", "work_us", "chunk_kb" };
+static const struct choice_key {
+	const char *name;
+	size_t offset; /* in struct params */
+	const char *word[2];
+} choice_keys[] = {
+#define X(key, first, second, summary) { #key, offsetof(struct params, key), { #first, #second } },
+	MV_CHOICES(X)
+#undef X
+};
+
+static const char *const keys[] = { "scenario",
+#define X(key, ...) #key,
+				    MV_NUMBERS(X) MV_CHOICES(X)
+#undef X
+};
 
 static const struct params defaults = {
-	.work_us = 100,
-	.chunk_kb = 256,
+#define X(key, min, max, standard, summary) .key = standard,
+	MV_NUMBERS(X)
+#undef X
 };
 
 /* Ends the run: `what` is unknown, and perhaps one of `names` was meant. */
@@ -74,13 +90,44 @@ static uint64_t parse_number(const char *text)
 	return digits ? value : UINT64_MAX;
 }
 
+static void set_field(struct params *params, size_t offset, uint64_t value)
+{
+	*(uint64_t *)((char *)params + offset) = value;
+}
+
 static void set_number(struct params *params, const struct number_key *key, const char *text)
 {
 	uint64_t value = parse_number(text);
 
 	if (value < key->min || value > key->max)
 		refuse_value(key, text);
-	*(uint64_t *)((char *)params + key->offset) = value;
+	set_field(params, key->offset, value);
+}
+
+static _Noreturn void refuse_word(const struct choice_key *key, const char *word)
+{
+	struct line line = { 0 };
+
+	line_add(&line, "guest: ");
+	line_add(&line, key->name);
+	line_add(&line, "=");
+	line_add(&line, word);
+	line_add(&line, ": expected ");
+	line_add(&line, key->word[0]);
+	line_add(&line, " or ");
+	line_add(&line, key->word[1]);
+	line_exit(&line, MV_EXIT_BAD_ARGS);
+}
+
+static void set_choice(struct params *params, const struct choice_key *key, const char *word)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(key->word); i++) {
+		if (str_equal(word, key->word[i])) {
+			set_field(params, key->offset, i);
+			return;
+		}
+	}
+	refuse_word(key, word);
 }
 
 static void set_scenario(struct params *params, const char *name)
@@ -105,6 +152,12 @@ static void set_param(struct params *params, const char *key, const char *value)
 	for (unsigned i = 0; i < ARRAY_SIZE(number_keys); i++) {
 		if (str_equal(key, number_keys[i].name)) {
 			set_number(params, &number_keys[i], value);
+			return;
+		}
+	}
+	for (unsigned i = 0; i < ARRAY_SIZE(choice_keys); i++) {
+		if (str_equal(key, choice_keys[i].name)) {
+			set_choice(params, &choice_keys[i], value);
 			return;
 		}
 	}

@@ -5,11 +5,21 @@
 
 #include <stdint.h>
 
+#include "minivmm/catalog.h"
+
+/* A field for each parameter: the number, or which of the two words. */
 struct params {
 	const struct scenario *scenario;
-	uint64_t work_us;  /* storm: work between two shootdowns of a vCPU */
-	uint64_t chunk_kb; /* ebizzy: size of an allocation */
+#define X(key, ...) uint64_t key;
+	MV_NUMBERS(X)
+	MV_CHOICES(X)
+#undef X
 };
+
+/* The values of the latter, as PARAM_<key>_<word>. */
+#define X(key, first, second, summary) enum { PARAM_##key##_##first, PARAM_##key##_##second };
+MV_CHOICES(X)
+#undef X
 
 /* Parses the words. Ends the run with one line if they are not right. */
 void args_parse(const char *args, struct params *ret_params);

@@ -41,11 +41,32 @@ static enum pv_defer try_defer(uint8_t *preempted)
 	return pv_try_defer(preempted);
 }
 
-static const struct protocol sound = { "none", try_defer, vector_shootdown, &scenario_storm };
+static void catch_up(void)
+{
+	flush_all();
+}
 
-static const struct protocol faulty[] = {
-	{ "skip-ipi-flush", try_defer, vector_shootdown_skipping_flush, &scenario_storm },
-	{ "inverted-cmpxchg", try_defer_inverted, vector_shootdown, &scenario_ping },
+static void do_not_catch_up(void)
+{
+}
+
+static bool is_reading(uint64_t sections)
+{
+	return sections & 1;
+}
+
+static bool is_never_reading(uint64_t sections)
+{
+	(void)sections;
+	return false;
+}
+
+static const struct protocol sound = {
+	.try_defer = try_defer,
+	.answer_ipi = vector_shootdown,
+	.catch_up = catch_up,
+	.is_reading = is_reading,
+	.scenario = &scenario_storm,
 };
 
 struct protocol protocol;
@@ -53,7 +74,18 @@ struct protocol protocol;
 void fault_select(const char *name)
 {
 	protocol = sound;
-	for (unsigned i = 0; i < ARRAY_SIZE(faulty); i++)
-		if (str_equal(faulty[i].fault, name))
-			protocol = faulty[i];
+	if (str_equal(name, "skip-ipi-flush"))
+		protocol.answer_ipi = vector_shootdown_skipping_flush;
+	if (str_equal(name, "inverted-cmpxchg")) {
+		protocol.try_defer = try_defer_inverted;
+		protocol.scenario = &scenario_ping;
+	}
+	if (str_equal(name, "skip-lazy-flush")) {
+		protocol.catch_up = do_not_catch_up;
+		protocol.scenario = &scenario_lazy;
+	}
+	if (str_equal(name, "skip-readers")) {
+		protocol.is_reading = is_never_reading;
+		protocol.scenario = &scenario_rcu;
+	}
 }

@@ -9,10 +9,11 @@
 
 /* The steps that a fault can replace. Chosen once at start: none of them tests for it. */
 struct protocol {
-	const char *fault;
 	enum pv_defer (*try_defer)(uint8_t *preempted);
 	vector_entry *answer_ipi;
-	const struct scenario *scenario; /* to run where the user names none */
+	void (*catch_up)(void);		       /* lazy: the flush that was left out */
+	bool (*is_reading)(uint64_t sections); /* rcu: whether a grace period waits */
+	const struct scenario *scenario;       /* to run where the user names none */
 };
 
 extern struct protocol protocol;

@@ -10,51 +10,33 @@
  */
 #include "ipi.h"
 
+#include "apic.h"
 #include "hint.h"
 #include "platform.h"
 #include "trace.h"
-#include "x86.h"
-
-/* Registers of the xAPIC, Intel SDM volume 3, table 11-1. */
-enum {
-	XAPIC_SPURIOUS = 0x0f0,
-	XAPIC_ICR_LOW = 0x300,
-	XAPIC_ICR_HIGH = 0x310,
-};
-
-#define XAPIC_ENABLED	   (1u << 8)
-#define ICR_ASSERT	   (1u << 14)
-#define ICR_ALL_BUT_SELF   (3u << 18)
-#define ICR_DEST_SHIFT	   24
-#define XAPIC_BROADCAST_ID 255u
 
 /* The flushes that an initiator has asked for in one shootdown: a ticket of each target. */
 struct tickets {
 	uint64_t of[MV_MAX_VCPUS];
 };
 
-static void xapic_write(uint32_t reg, uint32_t value)
-{
-	mmio_write32(MV_XAPIC_GPA + reg, value);
-}
-
 void ipi_enable(void)
 {
-	xapic_write(XAPIC_SPURIOUS, XAPIC_ENABLED | VECTOR_SPURIOUS);
+	apic_write(APIC_SPURIOUS, APIC_ENABLED | VECTOR_SPURIOUS);
 }
 
 /* Each register access is an exit: the destination is written only when it changes. */
 static void send_one(struct percpu *self, uint32_t target)
 {
-	if (target == XAPIC_BROADCAST_ID) {
+	if (target == APIC_BROADCAST_ID) {
 		platform_send_ipi(target, VECTOR_SHOOTDOWN);
 		return;
 	}
 	if (self->icr_high != target << ICR_DEST_SHIFT) {
 		self->icr_high = target << ICR_DEST_SHIFT;
-		xapic_write(XAPIC_ICR_HIGH, self->icr_high);
+		apic_write(APIC_ICR_HIGH, self->icr_high);
 	}
-	xapic_write(XAPIC_ICR_LOW, ICR_ASSERT | VECTOR_SHOOTDOWN);
+	apic_write(APIC_ICR_LOW, ICR_ASSERT | VECTOR_SHOOTDOWN);
 }
 
 static void send_all(struct percpu *self, const struct targets *targets)
@@ -83,7 +65,7 @@ static void request(struct percpu *self, const struct targets *targets, struct t
 
 	trace_targets(self, MV_TRACE_IPI, targets);
 	if (count > 1 && count == self->nr_targets)
-		xapic_write(XAPIC_ICR_LOW, ICR_ALL_BUT_SELF | ICR_ASSERT | VECTOR_SHOOTDOWN);
+		apic_write(APIC_ICR_LOW, ICR_ALL_BUT_SELF | ICR_ASSERT | VECTOR_SHOOTDOWN);
 	else
 		send_all(self, targets);
 	self->result->n.ipis_sent += count;

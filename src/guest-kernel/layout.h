@@ -13,14 +13,16 @@
 #define VECTOR_INVALID_OPCODE 6
 #define NR_EXCEPTIONS	      32
 #define VECTOR_BREAKPOINT     3
+#define VECTOR_TIMER	      0xef
 #define VECTOR_SHOOTDOWN      0xf0
 #define VECTOR_SPURIOUS	      0xff
 #define NR_VECTORS	      256
 
 /* What `ud2` asks of ring 0, in rax. Any other value is an invalid opcode. */
-#define KERNEL_CALL_FLUSH_ALL 0x6d760001
-#define KERNEL_CALL_LOAD_CR3  0x6d760002
-#define KERNEL_CALL_WRMSR     0x6d760003
+#define KERNEL_CALL_FLUSH_ALL	0x6d760001
+#define KERNEL_CALL_LOAD_CR3	0x6d760002
+#define KERNEL_CALL_WRMSR	0x6d760003
+#define KERNEL_CALL_FLUSH_RANGE 0x6d760004
 
 /* The stack that the VMM gives each vCPU serves both rings, ring 0 at the top. */
 #define RING0_STACK_BYTES 0x1000
@@ -31,9 +33,14 @@
 #define PERCPU_ACKED	 0x40
 #define PERCPU_INDEX	 0x48
 #define PERCPU_TSS	 0x80
-#define TSS_BYTES	 104
-#define TSS_RSP0	 4
-#define TSS_IOMAP_BASE	 102
+
+/* struct flush_range, likewise; traps.h. */
+#define FLUSH_RANGE_GVA	  0
+#define FLUSH_RANGE_PAGES 8
+
+#define TSS_BYTES      104
+#define TSS_RSP0       4
+#define TSS_IOMAP_BASE 102
 
 #define XAPIC_EOI    0x0b0
 #define MSR_FS_BASE  0xc0000100

@@ -40,16 +40,16 @@ static uint64_t *epoch_page(const struct epochs *epochs, uint64_t epoch)
 	return epochs->page[epoch % EPOCH_PAGES];
 }
 
-static void epochs_init(struct epochs *epochs)
+uint64_t oracle_epochs_init(struct epochs *epochs)
 {
 	for (unsigned i = 0; i < EPOCH_PAGES; i++)
 		epochs->page[i] = memory_take_page();
 	epochs->current = 1;
 	*epoch_page(epochs, 1) = 1;
+	return paging_entry(epoch_page(epochs, 1));
 }
 
-/* Prepares the page of the next epoch, and returns the entry that maps it. */
-static uint64_t epoch_open_next(struct epochs *epochs)
+uint64_t oracle_epoch_open_next(struct epochs *epochs)
 {
 	uint64_t *page = epoch_page(epochs, epochs->current + 1);
 
@@ -57,8 +57,7 @@ static uint64_t epoch_open_next(struct epochs *epochs)
 	return paging_entry(page);
 }
 
-/* Ends the current epoch, whose page nobody may see any more. */
-static void epoch_close(struct epochs *epochs)
+void oracle_epoch_close(struct epochs *epochs)
 {
 	__atomic_store_n(epoch_page(epochs, epochs->current), MV_POISON, __ATOMIC_RELEASE);
 	epochs->current++;
@@ -91,13 +90,12 @@ static void publish_witnesses(struct percpu *initiator)
 
 static void initiator_init(struct percpu *initiator)
 {
-	epochs_init(&initiator->window);
-	paging_store(initiator->window_table, paging_entry(epoch_page(&initiator->window, 1)));
+	paging_store(initiator->window_table, oracle_epochs_init(&initiator->window));
 	initiator->window_min = 1;
 
-	epochs_init(&initiator->witness);
+	uint64_t entry = oracle_epochs_init(&initiator->witness);
 	for (uint32_t rank = 0; rank < initiator->nr_targets; rank++)
-		witness_map(initiator, rank, paging_entry(epoch_page(&initiator->witness, 1)));
+		witness_map(initiator, rank, entry);
 	publish_witnesses(initiator);
 }
 
@@ -109,10 +107,10 @@ void oracle_init(uint32_t nr_vcpus)
 
 void oracle_remap(struct percpu *initiator)
 {
-	paging_store(initiator->window_table, epoch_open_next(&initiator->window));
+	paging_store(initiator->window_table, oracle_epoch_open_next(&initiator->window));
 	if (initiator->nr_targets)
 		witness_map(initiator, initiator->witnesses_done,
-			    epoch_open_next(&initiator->witness));
+			    oracle_epoch_open_next(&initiator->witness));
 }
 
 static void witnesses_complete(struct percpu *initiator)
@@ -121,13 +119,13 @@ static void witnesses_complete(struct percpu *initiator)
 
 	initiator->witnesses_done = epoch_ends ? 0 : initiator->witnesses_done + 1;
 	if (epoch_ends)
-		epoch_close(&initiator->witness);
+		oracle_epoch_close(&initiator->witness);
 	publish_witnesses(initiator);
 }
 
 void oracle_complete(struct percpu *initiator)
 {
-	epoch_close(&initiator->window);
+	oracle_epoch_close(&initiator->window);
 	__atomic_store_n(&initiator->window_min, initiator->window.current, __ATOMIC_RELEASE);
 	if (initiator->nr_targets)
 		witnesses_complete(initiator);

@@ -23,6 +23,16 @@ void oracle_complete(struct percpu *initiator);
 /* Reads through what `initiator` maps for `reader`, and counts reads and stale ones. */
 void oracle_check(struct percpu *reader, uint32_t initiator);
 
+/*
+ * For mappings that a scenario watches by itself. The first function makes the pages, and
+ * returns the entry that maps the first; the second one writes the next generation into
+ * its page, and returns the entry that maps it; the third poisons the page given up, which
+ * nobody may see any more, and makes the next generation the current one.
+ */
+uint64_t oracle_epochs_init(struct epochs *epochs);
+uint64_t oracle_epoch_open_next(struct epochs *epochs);
+void oracle_epoch_close(struct epochs *epochs);
+
 /* Counts a read; `seen` is stale if it is poison or less than `allowed`. */
 void oracle_count(struct mv_counters *n, uint64_t gva, uint64_t allowed, uint64_t seen);
 

@@ -15,6 +15,8 @@ enum {
 
 #define ENTRY_ADDRESS 0x000ffffffffff000ull
 
+static uint64_t boot_cr3;
+
 /*
  * Accessed and dirty are set from the start, so that no page walk has to write to
  * a table that an initiator is editing.
@@ -50,11 +52,12 @@ static uint64_t *leaf_table(uint64_t *pml4, uint64_t gva)
  * the boot mappings and the shared tables, so that from the second level on the
  * shared part is the same memory.
  */
-void paging_init(uint64_t boot_cr3, uint32_t nr_vcpus)
+void paging_init(uint64_t cr3, uint32_t nr_vcpus)
 {
 	uint64_t *shared = memory_take_page();
 
-	memcpy(shared, (const void *)(boot_cr3 & ENTRY_ADDRESS), 4096);
+	boot_cr3 = cr3 & ENTRY_ADDRESS;
+	memcpy(shared, (const void *)boot_cr3, 4096);
 	for (uint32_t i = 0; i < nr_vcpus; i++)
 		percpus[i].window_table = leaf_table(shared, paging_window_gva(i));
 
@@ -69,4 +72,14 @@ void paging_add_arenas(uint32_t nr_vcpus)
 {
 	for (uint32_t i = 0; i < nr_vcpus; i++)
 		percpus[i].arena_table = leaf_table(percpus[i].pml4, paging_arena_gva(i));
+}
+
+uint64_t *paging_leaf_table(const struct percpu *vcpu, uint64_t gva)
+{
+	return leaf_table(vcpu->pml4, gva);
+}
+
+uint64_t paging_boot_cr3(void)
+{
+	return boot_cr3;
 }

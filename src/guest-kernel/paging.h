@@ -48,6 +48,12 @@ void paging_init(uint64_t boot_cr3, uint32_t nr_vcpus);
 /* Gives every vCPU the leaf table of its arena. After paging_init. */
 void paging_add_arenas(uint32_t nr_vcpus);
 
+/* The leaf table for gva in a vCPU's address space, made if there is none. At start-up. */
+uint64_t *paging_leaf_table(const struct percpu *vcpu, uint64_t gva);
+
+/* The address space that the VMM set up: an other one than the vCPUs share. */
+uint64_t paging_boot_cr3(void);
+
 /* The entry that maps a page, writable by ring 3. */
 uint64_t paging_entry(const void *page);
 

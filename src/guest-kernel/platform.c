@@ -43,10 +43,15 @@ void platform_flush(const struct targets *targets)
 	mmio_write64(MV_DOORBELL_GPA + MV_DB_FLUSH, (uint64_t)targets);
 }
 
+void platform_halt(void)
+{
+	mmio_write32(MV_DOORBELL_GPA + MV_DB_IDLE, 0);
+}
+
 _Noreturn void platform_idle(void)
 {
 	for (;;)
-		mmio_write32(MV_DOORBELL_GPA + MV_DB_IDLE, 0);
+		platform_halt();
 }
 
 void platform_send_ipi(uint32_t vcpu, uint32_t vector)

@@ -35,6 +35,9 @@ void platform_yield_to(uint32_t vcpu);
  */
 void platform_flush(const struct targets *targets);
 
+/* Halts until an interrupt arrives; perhaps one that arrived a moment ago counts not. */
+void platform_halt(void);
+
 /* Has nothing more to do, ever. */
 _Noreturn void platform_idle(void);
 

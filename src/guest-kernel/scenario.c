@@ -4,6 +4,10 @@
 
 #include "lib.h"
 #include "oracle.h"
+#include "work.h"
+
+/* A vCPU reads what others map between steps of its work. */
+#define STEP_US 2
 
 static const struct scenario *const scenarios[] = {
 #define X(id, name, summary) &scenario_##id,
@@ -26,4 +30,13 @@ void scenario_read_next(struct percpu *self)
 	if (self->next_read != self->index)
 		oracle_check(self, self->next_read);
 	self->next_read++;
+}
+
+void scenario_work(struct percpu *self, uint64_t work_us)
+{
+	scenario_read_next(self);
+	for (uint64_t done_us = 0; done_us < work_us; done_us += STEP_US) {
+		work_for_us(STEP_US);
+		scenario_read_next(self);
+	}
 }

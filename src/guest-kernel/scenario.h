@@ -28,4 +28,7 @@ const struct scenario *scenario_find(const char *name);
 /* Checks what the next of the other vCPUs maps for this one; they take turns. */
 void scenario_read_next(struct percpu *self);
 
+/* Works for so long, and goes on checking the mappings of others meanwhile. */
+void scenario_work(struct percpu *self, uint64_t work_us);
+
 #endif

@@ -123,7 +123,7 @@ static void ebizzy_round(struct percpu *self)
 		search_random(self, chunk, stamp);
 		scenario_read_next(self);
 	}
-	shootdown(self, &range);
+	shootdown(self, &range, NULL);
 	self->result->n.ops++;
 }
 

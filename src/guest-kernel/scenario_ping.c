@@ -18,7 +18,7 @@ static void ping_round(struct percpu *self)
 	static const struct range nothing;
 
 	if (self->index == INITIATOR) {
-		shootdown(self, &nothing);
+		shootdown(self, &nothing, NULL);
 		self->result->n.ops++;
 		return;
 	}

@@ -2,7 +2,6 @@
 /* One TLB shootdown, from the PTE stores to the point where the pages may be used again. */
 #include "shootdown.h"
 
-#include "clock.h"
 #include "hint.h"
 #include "mechanism.h"
 #include "oracle.h"
@@ -31,43 +30,52 @@ static void flush_self(const struct percpu *self, const struct range *unmap)
 		flush_page(unmap->gva + i * 4096ull);
 }
 
-static void record_latency(struct mv_result *result, const struct moment *start,
-			   const struct moment *end)
+struct moment shootdown_begin(struct percpu *self)
 {
-	uint64_t wall_ns = clock_ticks_to_ns(end->tsc - start->tsc);
-	uint64_t stolen_ns = end->steal_ns - start->steal_ns;
+	hint_critical(self->index, true);
+	struct moment start = clock_now(&self->steal);
 
+	trace_at(self, start.tsc, MV_TRACE_SHOOTDOWN_BEGIN, 0, self->nr_targets);
+	return start;
+}
+
+void shootdown_end(struct percpu *self, const struct moment *start, uint32_t nr_targets)
+{
+	struct mv_result *result = self->result;
+	struct moment end = clock_now(&self->steal);
+
+	trace_at(self, end.tsc, MV_TRACE_SHOOTDOWN_END, 0, 0);
+	hint_critical(self->index, false);
+
+	uint64_t wall_ns = clock_ticks_to_ns(end.tsc - start->tsc);
+	uint64_t stolen_ns = end.steal_ns - start->steal_ns;
+
+	result->n.shootdowns++;
+	result->n.targets += nr_targets;
 	result->n.sender_descheduled += stolen_ns != 0;
 	mv_hist_record(&result->latency, wall_ns);
 	mv_hist_record(&result->latency_net, wall_ns > stolen_ns ? wall_ns - stolen_ns : 0);
 }
 
-void shootdown(struct percpu *self, const struct range *unmap)
+void shootdown(struct percpu *self, const struct range *unmap, shootdown_narrow *narrow)
 {
 	struct mv_result *result = self->result;
 	struct targets targets = self->others;
 
-	hint_critical(self->index, true);
 	uint64_t stores_start = rdtsc();
 	store_entries(self, unmap);
 	uint64_t stores_end = rdtsc();
 
-	struct moment start = clock_now(&self->steal);
-	trace_at(self, start.tsc, MV_TRACE_SHOOTDOWN_BEGIN, 0, self->nr_targets);
+	struct moment start = shootdown_begin(self);
+	uint32_t nr_targets = narrow ? narrow(&targets) : self->nr_targets;
 	self->mechanism->flush_others(self, &targets);
-	struct moment end = clock_now(&self->steal);
-	trace_at(self, end.tsc, MV_TRACE_SHOOTDOWN_END, 0, 0);
+	shootdown_end(self, &start, nr_targets);
 
 	uint64_t flush_start = rdtsc();
 	flush_self(self, unmap);
 	uint64_t flush_end = rdtsc();
 
 	oracle_complete(self);
-	hint_critical(self->index, false);
-
-	result->n.shootdowns++;
-	result->n.targets += self->nr_targets;
-	record_latency(result, &start, &end);
 	mv_hist_record(&result->pte_write, clock_ticks_to_ns(stores_end - stores_start));
 	mv_hist_record(&result->local_flush, clock_ticks_to_ns(flush_end - flush_start));
 }

@@ -5,6 +5,7 @@
 
 #include <stdint.h>
 
+#include "clock.h"
 #include "percpu.h"
 
 /* Consecutive pages within one leaf table. */
@@ -15,10 +16,23 @@ struct range {
 };
 
 /*
- * Unmaps a range (it may be empty), moves the oracle's mappings on, and makes
- * all vCPUs forget the old translations. Measures and counts itself in
- * self->result.
+ * Takes those out of a set of targets that need no flush now; returns how many are left.
+ * Called when the PTEs are stored.
  */
-void shootdown(struct percpu *self, const struct range *unmap);
+typedef uint32_t shootdown_narrow(struct targets *targets);
+
+/*
+ * Unmaps a range (it may be empty), moves the oracle's mappings on, and makes
+ * all vCPUs forget the old translations, or those that `narrow` leaves if it is not
+ * NULL. Measures and counts itself in self->result.
+ */
+void shootdown(struct percpu *self, const struct range *unmap, shootdown_narrow *narrow);
+
+/*
+ * For what is not quite such a shootdown: what lies between these two is measured,
+ * counted and traced as one, of so many targets.
+ */
+struct moment shootdown_begin(struct percpu *self);
+void shootdown_end(struct percpu *self, const struct moment *start, uint32_t nr_targets);
 
 #endif

@@ -2,6 +2,8 @@
 /* Interrupts and exceptions: the table of handlers, and the end of a guest that faults. */
 #include "traps.h"
 
+#include <stddef.h>
+
 #include "console.h"
 #include "layout.h"
 #include "minivmm/abi.h"
@@ -25,7 +27,12 @@ extern struct idt_gate idt[NR_VECTORS]; /* loaded by entry.S */
 _Alignas(16) struct idt_gate idt[NR_VECTORS];
 
 extern const uint64_t exception_entries[NR_EXCEPTIONS];
-extern vector_entry vector_local_flush, vector_kernel_call, vector_spurious;
+extern vector_entry vector_local_flush, vector_kernel_call, vector_timer, vector_spurious;
+
+struct flush_range shootdown_range;
+
+_Static_assert(offsetof(struct flush_range, gva) == FLUSH_RANGE_GVA, "used by vectors.S");
+_Static_assert(offsetof(struct flush_range, nr_pages) == FLUSH_RANGE_PAGES, "used by vectors.S");
 
 static void set_gate(unsigned vector, uint64_t handler, uint8_t type)
 {
@@ -38,6 +45,11 @@ static void set_gate(unsigned vector, uint64_t handler, uint8_t type)
 	};
 }
 
+void traps_answer_shootdown(vector_entry *shootdown)
+{
+	set_gate(VECTOR_SHOOTDOWN, (uint64_t)shootdown, GATE_RING0);
+}
+
 void traps_init(vector_entry *shootdown)
 {
 	for (unsigned vector = 0; vector < NR_EXCEPTIONS; vector++)
@@ -45,7 +57,8 @@ void traps_init(vector_entry *shootdown)
 
 	set_gate(VECTOR_BREAKPOINT, (uint64_t)vector_local_flush, GATE_RING3);
 	set_gate(VECTOR_INVALID_OPCODE, (uint64_t)vector_kernel_call, GATE_RING0);
-	set_gate(VECTOR_SHOOTDOWN, (uint64_t)shootdown, GATE_RING0);
+	set_gate(VECTOR_TIMER, (uint64_t)vector_timer, GATE_RING0);
+	traps_answer_shootdown(shootdown);
 	set_gate(VECTOR_SPURIOUS, (uint64_t)vector_spurious, GATE_RING0);
 }
 

@@ -9,7 +9,16 @@
 typedef void vector_entry(void);
 
 extern vector_entry vector_shootdown;
+extern vector_entry vector_shootdown_range;
 extern vector_entry vector_shootdown_skipping_flush;
+
+/* What vector_shootdown_range flushes; constant once anything runs. */
+struct flush_range {
+	uint64_t gva;
+	uint64_t nr_pages; /* at least 1 */
+};
+
+extern struct flush_range shootdown_range;
 
 /* What `exception` in vectors.S leaves on the stack of ring 0. */
 struct trap_frame {
@@ -24,6 +33,9 @@ struct trap_frame {
 
 /* Fills the IDT that every vCPU has loaded; `shootdown` answers the shootdown IPI. */
 void traps_init(vector_entry *shootdown);
+
+/* From now on `shootdown` answers it. */
+void traps_answer_shootdown(vector_entry *shootdown);
 
 /* Reports an unexpected exception and ends the run; entered from vectors.S. */
 _Noreturn void trap_report(const struct trap_frame *frame, uint64_t cr2, uint32_t index);

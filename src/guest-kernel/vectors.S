@@ -43,6 +43,29 @@ vector_shootdown:
 	pop	%rax
 	iretq
 
+/*
+ * The same for one range of pages, INVLPG by INVLPG. It serves scenarios in which all
+ * shootdowns are of the same range.
+ */
+	.globl	vector_shootdown_range
+vector_shootdown_range:
+	push	%rax
+	push	%rcx
+	push	%rdx
+	mov	%gs:PERCPU_REQUESTED, %rax
+	mov	shootdown_range + FLUSH_RANGE_GVA, %rcx
+	mov	shootdown_range + FLUSH_RANGE_PAGES, %rdx
+1:	invlpg	(%rcx)
+	add	$4096, %rcx
+	dec	%rdx
+	jnz	1b
+	mov	%rax, %gs:PERCPU_ACKED
+	movl	$0, %fs:XAPIC_EOI
+	pop	%rdx
+	pop	%rcx
+	pop	%rax
+	iretq
+
 /* The same without the flush: what --inject skip-ipi-flush puts into the IDT. */
 	.globl	vector_shootdown_skipping_flush
 vector_shootdown_skipping_flush:
@@ -53,6 +76,12 @@ vector_shootdown_skipping_flush:
 	pop	%rax
 	iretq
 
+/* The timer has nothing to do but end a halt. */
+	.globl	vector_timer
+vector_timer:
+	movl	$0, %fs:XAPIC_EOI
+	iretq
+
 /* A spurious interrupt of the APIC wants no EOI. */
 	.globl	vector_spurious
 vector_spurious:
@@ -60,8 +89,8 @@ vector_spurious:
 
 /*
  * uint64_t kernel_call(call in rax, rdi, rsi): the ud2 gate, see x86.h, for what
- * ring 3 may not do and rarely needs. Clobbers rax, rcx and rdx. The most frequent
- * call is tested for first.
+ * ring 3 may not do and rarely needs. Clobbers rax, rcx, rdx, rdi and rsi. The most
+ * frequent call is tested for first.
  */
 	.globl	vector_kernel_call
 vector_kernel_call:
@@ -70,7 +99,9 @@ vector_kernel_call:
 	mov	%cr3, %rax
 	mov	%rax, %cr3
 	jmp	3f
-1:	cmp	$KERNEL_CALL_LOAD_CR3, %rax
+1:	cmp	$KERNEL_CALL_FLUSH_RANGE, %rax
+	je	4f
+	cmp	$KERNEL_CALL_LOAD_CR3, %rax
 	jne	2f
 	mov	%rdi, %cr3
 	jmp	3f
@@ -83,6 +114,11 @@ vector_kernel_call:
 	wrmsr
 3:	addq	$2, (%rsp)			/* go on behind the ud2 */
 	iretq
+4:	invlpg	(%rdi)
+	add	$4096, %rdi
+	dec	%rsi
+	jnz	4b
+	jmp	3b
 
 /*
  * Exceptions that nobody expects: make a struct trap_frame on the stack of ring 0

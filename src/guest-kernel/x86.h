@@ -67,13 +67,19 @@ static inline void flush_page(uint64_t gva)
 /* Asks ring 0 for one of KERNEL_CALL_*. */
 static inline void kernel_call(uint64_t call, uint64_t rdi, uint64_t rsi)
 {
-	asm volatile("ud2" : "+a"(call) : "D"(rdi), "S"(rsi) : "rcx", "rdx", "memory");
+	asm volatile("ud2" : "+a"(call), "+D"(rdi), "+S"(rsi) : : "rcx", "rdx", "memory");
 }
 
 /* Drops all translations of this vCPU. */
 static inline void flush_all(void)
 {
 	kernel_call(KERNEL_CALL_FLUSH_ALL, 0, 0);
+}
+
+/* Drops this vCPU's translations of consecutive pages, of which there is at least one. */
+static inline void flush_range(uint64_t gva, uint64_t nr_pages)
+{
+	kernel_call(KERNEL_CALL_FLUSH_RANGE, gva, nr_pages);
 }
 
 static inline void load_cr3(uint64_t pml4_gpa)

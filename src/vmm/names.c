@@ -37,8 +37,27 @@ DEFINE_NAMES(slice_phase_names, "slice phases (--slice-phase)", "phase", SLICE_P
 DEFINE_NAMES(flush_prim_names, "flush primitives (--flush-via)", "primitive", FLUSH_CHOICES, 3);
 DEFINE_NAMES(fault_names, "faults (--inject)", "fault", FAULT_CHOICES, 3);
 
+static const char *const parameter_name[] = {
+#define X(key, ...) #key,
+	MV_NUMBERS(X) MV_CHOICES(X)
+#undef X
+};
+
+static const char *const parameter_summary[] = {
+#define X(key, min, max, standard, summary) summary,
+	MV_NUMBERS(X)
+#undef X
+#define X(key, first, second, summary) summary,
+		MV_CHOICES(X)
+#undef X
+};
+
+const struct name_table parameter_names = { "parameters (-- KEY=VALUE)", "parameter",
+					    COUNT_OF(parameter_name), parameter_name,
+					    parameter_summary };
+
 static const struct name_table *const all_tables[] = {
-	&mechanism_names,   &scenario_names,   &policy_names,
+	&mechanism_names,   &scenario_names,   &parameter_names, &policy_names,
 	&slice_phase_names, &flush_prim_names, &fault_names,
 };
 

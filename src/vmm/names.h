@@ -15,6 +15,7 @@ struct name_table {
 
 extern const struct name_table mechanism_names;
 extern const struct name_table scenario_names;
+extern const struct name_table parameter_names;
 extern const struct name_table policy_names;
 extern const struct name_table slice_phase_names;
 extern const struct name_table flush_prim_names; /* with "auto" */

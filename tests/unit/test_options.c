@@ -323,9 +323,9 @@ END_TEST
 
 START_TEST(completion_offers_every_option_and_every_name)
 {
-	static const struct name_table *const tables[] = { &mechanism_names, &scenario_names,
-							   &policy_names, &flush_prim_names,
-							   &fault_names };
+	static const struct name_table *const tables[] = { &mechanism_names,  &scenario_names,
+							   &parameter_names,  &policy_names,
+							   &flush_prim_names, &fault_names };
 	const char *script = read_source("data/minivmm.bash");
 	char word[96];
 

@@ -2,30 +2,17 @@
 /* minivmm: paravirtual TLB shootdown in a minimal VMM. See docs/architecture.md. */
 #define _GNU_SOURCE
 #include <fcntl.h>
-#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "merge.h"
 #include "options.h"
 #include "run.h"
+#include "sweep.h"
 #include "trace_stats.h"
 #include "version.h"
-
-/* The host CPUs that this process may use. */
-static void read_allowed_cpus(struct cpu_list *ret_cpus)
-{
-	cpu_set_t set;
-
-	*ret_cpus = (struct cpu_list){ 0 };
-	if (sched_getaffinity(0, sizeof(set), &set))
-		return;
-	for (int cpu = 0; cpu < CPU_SETSIZE && ret_cpus->nr < MAX_PCPUS; cpu++) {
-		if (CPU_ISSET(cpu, &set))
-			ret_cpus->cpu[ret_cpus->nr++] = cpu;
-	}
-}
 
 static void draw_seed(struct options *options)
 {
@@ -57,16 +44,36 @@ static void reserve_standard_descriptors(void)
 		close(fd);
 }
 
+/* What the first word may be, if it is not an option or a guest. */
+static const struct subcommand {
+	const char *name;
+	int (*run)(int argc, char *argv[]); /* returns the exit status */
+} subcommands[] = {
+	{ "sweep", sweep_command },
+	{ "merge", merge_command },
+	{ "trace-stats", trace_stats_main },
+};
+
+static const struct subcommand *find_subcommand(const char *name)
+{
+	for (unsigned i = 0; i < sizeof(subcommands) / sizeof(subcommands[0]); i++) {
+		if (name && strcmp(subcommands[i].name, name) == 0)
+			return &subcommands[i];
+	}
+	return NULL;
+}
+
 int main(int argc, char *argv[])
 {
+	const struct subcommand *subcommand = find_subcommand(argc > 1 ? argv[1] : NULL);
 	struct cpu_list allowed;
 	struct options options;
 	struct error err;
 
 	reserve_standard_descriptors();
-	if (argc > 1 && strcmp(argv[1], "trace-stats") == 0)
-		return trace_stats_main(argc - 1, argv + 1);
-	read_allowed_cpus(&allowed);
+	if (subcommand)
+		return subcommand->run(argc - 1, argv + 1);
+	cpu_list_read_allowed(&allowed);
 	if (options_parse(argc, argv, &allowed, &options, &err)) {
 		fprintf(stderr, "minivmm: %s\n", err.text);
 		return err.status;

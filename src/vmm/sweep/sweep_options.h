@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/* The command line of `minivmm sweep`. Pure: it reads nothing but its arguments. */
+#ifndef SWEEP_OPTIONS_H
+#define SWEEP_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "cpu_list.h"
+#include "error.h"
+#include "matrix.h"
+#include "minivmm/abi.h"
+
+#define SWEEP_MAX_REPEATS 1000
+
+/* Long enough for --shootdown with as many names as a run takes. */
+#define SWEEP_LIST_BYTES 400
+
+enum sweep_command { SWEEP_RUN, SWEEP_LIST_CELLS, SWEEP_HELP };
+
+struct sweep_options {
+	enum sweep_command command;
+	const char *guest_path;
+	struct matrix matrix;
+	struct cpu_list pcpus;		  /* empty: all that the process may use */
+	char shootdown[SWEEP_LIST_BYTES]; /* as --shootdown of a run takes it */
+	struct word_list mechanisms;	  /* the same in words */
+	char preset[PARSE_WORD_BYTES];	  /* "": none */
+	unsigned repeats;
+	bool seed_given; /* if not, the caller draws one */
+	uint64_t seed;	 /* repeat r runs with seed + r: neighbours share theirs */
+	const char *out_dir;
+	bool resume;
+	unsigned part; /* 1 to nr_parts: the blocks that this process runs */
+	unsigned nr_parts;
+	bool quiet;
+};
+
+/*
+ * Parses what follows `minivmm sweep`; argv[0] is skipped. Every option of a run that
+ * takes a value is one of the sweep too, and may list values with commas between them.
+ * `allowed` are the host CPUs that the process may use. Returns 0, or -1 with EXIT_USAGE.
+ */
+int sweep_options_parse(int argc, char *const argv[], const struct cpu_list *allowed,
+			struct sweep_options *ret_options, struct error *err);
+
+/* The command line of one run. The words are its own, and end with NULL. */
+#define SWEEP_RUN_WORDS (2 * MATRIX_DIMENSIONS + 24)
+struct run_command {
+	int argc;
+	char *argv[SWEEP_RUN_WORDS];
+	size_t used;
+	char text[8192];
+};
+
+/* The command of a cell: `minivmm --quiet --json PATH ... GUEST.ELF -- ...`. */
+void sweep_run_command(const struct sweep_options *o, const struct cell *cell, unsigned repeat,
+		       const char *json_path, struct run_command *ret_command);
+
+/* Gives the command of every cell to the parser of runs. 0, or -1 with EXIT_USAGE. */
+int sweep_check_cells(const struct sweep_options *o, const struct plan *plan,
+		      const struct cpu_list *allowed, struct error *err);
+
+void sweep_options_print_help(FILE *out);
+
+#endif

@@ -24,20 +24,24 @@
 	}
 
 /* X(name): every test_<name>.c, as in meson.build. */
-#define UNIT_SUITES(X)  \
-	X(console)      \
-	X(elf)          \
-	X(hist)         \
-	X(json_output)  \
-	X(judge)        \
-	X(names)        \
-	X(options)      \
-	X(parse)        \
-	X(phase_gate)   \
-	X(pv_flush)     \
-	X(report)       \
-	X(sched_policy) \
-	X(targets)      \
+#define UNIT_SUITES(X)   \
+	X(console)       \
+	X(elf)           \
+	X(hist)          \
+	X(json_output)   \
+	X(judge)         \
+	X(matrix)        \
+	X(names)         \
+	X(options)       \
+	X(parse)         \
+	X(phase_gate)    \
+	X(pv_flush)      \
+	X(report)        \
+	X(sched_policy)  \
+	X(sha256)        \
+	X(stats)         \
+	X(sweep_options) \
+	X(targets)       \
 	X(x86_boot)
 
 #define X(name) Suite *name##_suite(void);

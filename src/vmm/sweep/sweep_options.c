@@ -73,6 +73,15 @@ static int set_vcpus_per_pcpu(void *target, const struct command_row *row, const
 	return take_counts(row, value, MV_MAX_VCPUS, &o->matrix.vcpus_per_pcpu, err);
 }
 
+/* Else it would pass for the beginning of --vcpus-per-pcpu, and mean something else. */
+static int refuse_vcpus(void *target, const struct command_row *row, const char *value,
+			struct error *err)
+{
+	(void)target, (void)row, (void)value;
+	return error_set(err, EXIT_USAGE,
+			 "--vcpus: a sweep counts vCPUs by the pCPU, with --vcpus-per-pcpu");
+}
+
 static int set_vms(void *target, const struct command_row *row, const char *value,
 		   struct error *err)
 {
@@ -281,6 +290,7 @@ static int set_help(void *target, const struct command_row *row, const char *val
 
 static const struct command_row own_rows[] = {
 	{ "vcpus-per-pcpu", "LIST", "vCPUs of each VM for each pCPU (1,2,3)", set_vcpus_per_pcpu },
+	{ "vcpus", "N", NULL, refuse_vcpus },
 	{ "vms", "LIST", "VMs that share the pCPUs (1)", set_vms },
 	{ "shootdown", "LIST", "mechanisms, alternated within each run (ipi,pv)", set_shootdown },
 	{ "scenario", "LIST", "what the bundled guest runs (its default)", set_scenario },
@@ -300,9 +310,7 @@ static const struct command_row own_rows[] = {
 /* What the sweep decides for its runs, or what would make them overwrite each other. */
 static bool is_of_sweep(const char *name)
 {
-	static const char *const names[] = {
-		"vcpus", "json", "trace", "list", "verbose", "version"
-	};
+	static const char *const names[] = { "json", "trace", "list", "verbose", "version" };
 
 	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		if (strcmp(names[i], name) == 0)

@@ -40,7 +40,7 @@ int vm_layout_init(struct vm_layout *ret_layout, uint64_t mem_bytes, unsigned nr
 				 "memory",
 				 nr_vcpus, nr_mechanisms,
 				 (unsigned long long)((least + 2 * MV_IMAGE_GPA - 1) >> 20));
-	ret_layout->results_bytes = results;
+	*ret_layout = (struct vm_layout){ .results_bytes = results };
 	ret_layout->results_gpa = mem_bytes - results;
 	ret_layout->hints_gpa = ret_layout->results_gpa - hints;
 	ret_layout->flush_gpa = ret_layout->hints_gpa - flush;

@@ -38,10 +38,13 @@ class Table:
     def __init__(self):
         self.rows = []
 
-    def add(self, name, value, unit, target=None, note=""):
-        """target is the most that is wanted, in the unit of the value."""
+    def add(self, name, value, unit, target=None, note="", least=False):
+        """target is the most, or the least, that is wanted, in the unit of the value."""
+        met = None
+        if target is not None:
+            met = value >= target if least else value <= target
         self.rows.append({"name": name, "value": value, "unit": unit, "target": target,
-                          "met": None if target is None else value <= target, "note": note})
+                          "target_is_least": least, "met": met, "note": note})
 
     @staticmethod
     def show(value, unit):
@@ -53,10 +56,12 @@ class Table:
 
     def print(self):
         for row in self.rows:
-            target = "" if row["target"] is None else "at most " + self.show(row["target"],
-                                                                             row["unit"])
+            target = ""
+            if row["target"] is not None:
+                target = ("at least " if row["target_is_least"] else "at most ") + self.show(
+                    row["target"], row["unit"])
             met = {None: "", True: "met", False: "MISSED"}[row["met"]]
-            print("  %-52s %12s   %-18s %-7s %s" % (
+            print("  %-60s %10s   %-16s %-7s %s" % (
                 row["name"], self.show(row["value"], row["unit"]), target, met, row["note"]))
 
 
@@ -111,12 +116,87 @@ def bench_startup(table, program, minivmm, guest):
     table.add("VMM memory beyond the guest's, 8 vCPUs", result["vmm_rss_bytes"], "bytes", 16 << 20)
 
 
-def bench_boost(table, minivmm, guest):
-    for work_us in (20, 100, 500):
-        result = run(minivmm, guest, "--duration", "4s", args=["work_us=%d" % work_us])
-        ipi, pv = (result["mechanisms"][name] for name in ("ipi", "pv"))
-        table.add("throughput pv : ipi, storm, %d us of work, 2:1" % work_us,
-                  pv["throughput_per_s"] / ipi["throughput_per_s"], "x")
+class Overcommit:
+    """Storm at 1:1 and overcommitted, run next to each other and again and again."""
+
+    def __init__(self, minivmm, guest, pcpus, repeats):
+        self.minivmm, self.guest, self.pcpus, self.repeats = minivmm, guest, pcpus, repeats
+
+    def run(self, ratio, mechanisms, work_us, *options):
+        return run(self.minivmm, self.guest, "--vcpus", str(ratio * self.pcpus),
+                   "--shootdown", mechanisms, *options, args=["work_us=%d" % work_us])["mechanisms"]
+
+    def pairs(self, ratio, mechanisms, work_us, *options):
+        """(1:1, overcommitted) for each repeat."""
+        return [(self.run(1, mechanisms, work_us, *options),
+                 self.run(ratio, mechanisms, work_us, *options)) for _ in range(self.repeats)]
+
+
+def spread(values):
+    return "%.3g to %.3g of %d" % (min(values), max(values), len(values))
+
+
+def bench_keep(table, overcommit):
+    """Throughput kept of 1:1, for pv-recheck, with pv beside it."""
+    for slice_time, least, work in (("4ms", 0.97, (100, 500)), ("1ms", 0.93, (100,))):
+        for work_us in work:
+            for ratio in (2, 3, 8):
+                pairs = overcommit.pairs(ratio, "pv,pv-recheck", work_us, "--slice", slice_time)
+                for name, target in (("pv-recheck", least), ("pv", None)):
+                    kept = [over[name]["throughput_per_s"] / even[name]["throughput_per_s"]
+                            for even, over in pairs]
+                    table.add("%s keeps of 1:1, %d us of work, %d:1, slice %s"
+                              % (name, work_us, ratio, slice_time), statistics.median(kept), "x",
+                              target, spread(kept), least=True)
+
+
+def bench_boost(table, overcommit):
+    for name, target in (("pv", 20), ("pv-recheck", 25)):
+        boosts = []
+        for _ in range(overcommit.repeats):
+            both = overcommit.run(2, "ipi," + name, 100)
+            boosts.append(both[name]["throughput_per_s"] / both["ipi"]["throughput_per_s"])
+        table.add("throughput %s : ipi, 100 us of work, 2:1" % name, statistics.median(boosts),
+                  "x", target, spread(boosts), least=True)
+
+
+def bench_tail(table, overcommit):
+    """pv-recheck overcommitted against ipi at 1:1."""
+    for title, options, field in (("net of own steal", (), "latency_net_ns"),
+                                  ("wall time, --grace 500us", ("--grace", "500us"), "latency_ns")):
+        pairs = [(overcommit.run(1, "ipi", 100), overcommit.run(3, "pv-recheck", 100, *options))
+                 for _ in range(overcommit.repeats)]
+        for quantile, target in (("p99", 2), ("p999", 3)):
+            ratios = [over["pv-recheck"][field][quantile] / even["ipi"]["latency_ns"][quantile]
+                      for even, over in pairs]
+            table.add("latency %s, pv-recheck 3:1 : ipi 1:1, %s" % (quantile, title),
+                      statistics.median(ratios), "x", target, spread(ratios))
+        lost = [over["pv-recheck"]["sender_descheduled"] / over["pv-recheck"]["shootdowns"]
+                for _, over in pairs]
+        table.add("shootdowns whose sender lost its pCPU, %s" % title,
+                  statistics.median(lost) * 100, "%")
+
+
+SECTIONS = ("latency", "vcpu", "startup", "keep", "boost", "tail")
+
+
+def measure(table, sections, options):
+    overcommit = Overcommit(options.minivmm, options.guest, len(os.sched_getaffinity(0)),
+                            options.repeats)
+    if "latency" in sections:
+        bench_preempted_targets(table, options.minivmm, options.guest)
+        bench_many_targets(table, options.minivmm, options.guest)
+    if "vcpu" in sections:
+        bench_vcpu(table, os.path.join(options.programs, "bench_vcpu"))
+    if "startup" in sections:
+        bench_startup(table, os.path.join(options.programs, "bench_startup"), options.minivmm,
+                      options.guest)
+    if "keep" in sections:
+        bench_keep(table, overcommit)
+    if "boost" in sections:
+        bench_boost(table, overcommit)
+    if "tail" in sections:
+        bench_tail(table, overcommit)
 
 
 def main():
@@ -125,16 +205,12 @@ def main():
     parser.add_argument("--guest", required=True)
     parser.add_argument("--programs", required=True, help="the folder of the other programs")
     parser.add_argument("--out", default="bench.json")
+    parser.add_argument("--repeats", type=int, default=3, help="of what is compared (3)")
+    parser.add_argument("--only", nargs="+", choices=SECTIONS, default=SECTIONS)
     options = parser.parse_args()
     table = Table()
 
-    bench_preempted_targets(table, options.minivmm, options.guest)
-    bench_many_targets(table, options.minivmm, options.guest)
-    bench_vcpu(table, os.path.join(options.programs, "bench_vcpu"))
-    bench_startup(table, os.path.join(options.programs, "bench_startup"), options.minivmm,
-                  options.guest)
-    bench_boost(table, options.minivmm, options.guest)
-
+    measure(table, options.only, options)
     host = run(options.minivmm, options.guest, "--duration", "10ms")["host"]
     print("minivmm %s on %s, %d CPUs, %s, %s" % (
         host["minivmm_version"], host["cpu_model"], host["online_cpus"], host["kernel"],

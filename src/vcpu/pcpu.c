@@ -166,6 +166,7 @@ static void grant(struct pcpus *p, unsigned pcpu, unsigned i, uint64_t expired_n
 	p->waiter[i].expired_ns = expired_ns;
 	p->pcpu[pcpu].current = (int)i;
 	p->entity[i].state = SCHED_RUNNING;
+	p->entity[i].granted_at = p->ticket;
 	p->entity[i].pcpu = pcpu;
 	if (p->waiter[i].affine_to != pcpu)
 		pin(p, i, pcpu);

@@ -73,17 +73,18 @@ static int sched_pick_gang(const struct sched_view *view)
 /* Of those that are awaited, who has waited longest; else as round-robin. */
 static int sched_pick_boost(const struct sched_view *view)
 {
-	int best = -1;
+	int longest = sched_pick_round_robin(view), best = -1;
 
 	for (unsigned i = 0; i < view->nr_entities; i++) {
 		const struct sched_entity *e = &view->entity[i];
 
-		if (!e->awaited || !waits_for(e, view->pcpu))
+		if (!e->awaited || !waits_for(e, view->pcpu) ||
+		    e->granted_at > view->entity[longest].ready_since)
 			continue;
 		if (best < 0 || e->ready_since < view->entity[best].ready_since)
 			best = (int)i;
 	}
-	return best >= 0 ? best : sched_pick_round_robin(view);
+	return best >= 0 ? best : longest;
 }
 
 /* ---- tables ----------------------------------------------------------------- */

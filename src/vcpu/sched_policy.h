@@ -28,6 +28,7 @@ struct sched_entity {
 	unsigned pcpu; /* that it runs on, or ran on last */
 	enum sched_state state;
 	uint64_t ready_since; /* ticket: who has waited longest has the lowest */
+	uint64_t granted_at;  /* the next ticket when it was last given a pCPU */
 	bool awaited;	      /* an initiator waits for it; known to policies that use hints */
 };
 

@@ -62,6 +62,7 @@ static void hand_over(struct sim *s, unsigned pcpu)
 	ck_assert_int_eq(s->entity[next].state, SCHED_READY);
 	s->entity[next].state = SCHED_RUNNING;
 	s->entity[next].pcpu = pcpu;
+	s->entity[next].granted_at = s->ticket;
 	s->slices[next]++;
 }
 
@@ -215,6 +216,20 @@ START_TEST(boost_prefers_who_is_awaited)
 }
 END_TEST
 
+/* The initiator itself may be the one that waits, and only it can end the awaiting. */
+START_TEST(boost_starves_nobody)
+{
+	struct sim s;
+
+	sim_init(&s, sched_policy_find("boost"));
+	for (unsigned i = 1; i < NR; i++)
+		s.entity[i].awaited = true;
+	for (unsigned step = 0; step < NR_SLICES; step++)
+		sim_step(&s);
+	ck_assert_uint_ge(s.slices[0], NR_SLICES * NR_PCPUS / NR - 1);
+}
+END_TEST
+
 START_TEST(independent_slices_stay_within_the_jitter_and_use_all_of_it)
 {
 	struct sched_slices slices = { .slice_ns = 4000000, .jitter_pct = 25 };
@@ -276,6 +291,7 @@ END_TEST
 	X(random_is_the_same_from_the_same_seed)                             \
 	X(gang_runs_siblings_at_the_same_time)                               \
 	X(boost_prefers_who_is_awaited)                                      \
+	X(boost_starves_nobody)                                              \
 	X(independent_slices_stay_within_the_jitter_and_use_all_of_it)       \
 	X(slices_without_jitter_have_one_length)                             \
 	X(aligned_slices_end_together_and_later_than_now)                    \

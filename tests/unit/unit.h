@@ -42,6 +42,7 @@
 	X(stats)         \
 	X(sweep_options) \
 	X(targets)       \
+	X(trace)         \
 	X(x86_boot)
 
 #define X(name) Suite *name##_suite(void);

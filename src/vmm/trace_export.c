@@ -24,10 +24,11 @@ struct stay {
 	uint64_t end_tsc;
 };
 
-/* When a vCPU's deferred flushes were taken by the host, in ascending order. */
-struct takes {
-	uint64_t *tsc;
-	size_t nr;
+/* What an arrow to a vCPU has to know of it. */
+struct target {
+	uint64_t known_tsc; /* from when on its track has a slice; UINT64_MAX: it has none */
+	uint64_t *take_tsc; /* when the host took requests for a flush, in ascending order */
+	size_t nr_takes;
 };
 
 struct exporter {
@@ -39,7 +40,7 @@ struct exporter {
 	uint64_t next_flow;
 	struct stay *stay;
 	size_t nr_stays;
-	struct takes *takes; /* of each vCPU */
+	struct target *target; /* each vCPU */
 };
 
 /* ---- one event ------------------------------------------------------------------- */
@@ -193,6 +194,8 @@ static void open_state(struct walk *w)
 	else
 		fputc('}', x->out);
 	w->is_open = true;
+	if (x->target[w->i].known_tsc == UINT64_MAX)
+		x->target[w->i].known_tsc = w->state.tsc;
 }
 
 static void close_state(struct walk *w, uint64_t tsc)
@@ -225,10 +228,10 @@ static const char *exit_name(uint64_t kind)
 
 static void note_take(struct exporter *x, unsigned i, const struct mv_trace_event *e)
 {
-	struct takes *t = &x->takes[i];
+	struct target *t = &x->target[i];
 
 	if (e->value & KVM_VCPU_FLUSH_TLB)
-		t->tsc[t->nr++] = e->tsc;
+		t->take_tsc[t->nr_takes++] = e->tsc;
 }
 
 static void host_instant(struct walk *w, const struct mv_trace_event *e)
@@ -412,20 +415,29 @@ static void print_targets(struct exporter *x, const struct mv_trace_event *e)
 	fputs("]}}", x->out);
 }
 
-/* When the host took a request made since `tsc`; UINT64_MAX if it has not. */
-static uint64_t first_take_since(const struct takes *t, uint64_t tsc)
+/* An arrow to a target, if there is something on its track for it to point at. */
+static void flow_to(struct shoot_walk *w, const char *name, uint64_t tsc, unsigned target,
+		    uint64_t target_tsc)
 {
-	size_t low = 0, high = t->nr;
+	if (target_tsc >= w->x->target[target].known_tsc)
+		flow(w->x, name, shoot_track(w->x, w->i), tsc, state_track(w->x, target),
+		     target_tsc);
+}
+
+/* When the host took a request made since `tsc`; UINT64_MAX if it has not. */
+static uint64_t first_take_since(const struct target *t, uint64_t tsc)
+{
+	size_t low = 0, high = t->nr_takes;
 
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
 
-		if (t->tsc[middle] < tsc)
+		if (t->take_tsc[middle] < tsc)
 			low = middle + 1;
 		else
 			high = middle;
 	}
-	return low < t->nr ? t->tsc[low] : UINT64_MAX;
+	return low < t->nr_takes ? t->take_tsc[low] : UINT64_MAX;
 }
 
 /*
@@ -435,18 +447,18 @@ static uint64_t first_take_since(const struct takes *t, uint64_t tsc)
 static void deferral_flow(struct shoot_walk *w, uint64_t tsc, unsigned vcpu)
 {
 	unsigned target = target_index(w, vcpu);
-	uint64_t take_tsc = first_take_since(&w->x->takes[target], w->begin_tsc);
+	uint64_t take_tsc = first_take_since(&w->x->target[target], w->begin_tsc);
 
 	if (take_tsc == UINT64_MAX)
 		return;
-	flow(w->x, "deferred flush", shoot_track(w->x, w->i), tsc, state_track(w->x, target),
-	     take_tsc > tsc ? take_tsc : tsc);
+	flow_to(w, "deferred flush", tsc, target, take_tsc > tsc ? take_tsc : tsc);
 }
 
 static void targets_deferred(struct shoot_walk *w, const struct mv_trace_event *e)
 {
 	event_instant(w->x, shoot_track(w->x, w->i), e->tsc, "protocol", "defer");
 	print_targets(w->x, e);
+	w->wait_tsc = e->tsc; /* a wait begins behind it, whatever the guest claims */
 	for (unsigned bit = 0; bit < 64; bit++) {
 		if (e->value >> bit & 1)
 			deferral_flow(w, e->tsc, e->index * 64u + bit);
@@ -474,7 +486,7 @@ static void target_done(struct shoot_walk *w, const struct mv_trace_event *e)
 	event_end(w->x, track, e->tsc);
 	w->wait_tsc = e->tsc;
 	if (e->kind == MV_TRACE_ACK) {
-		flow(w->x, "IPI", track, w->ipi_tsc, state_track(w->x, target), e->tsc);
+		flow_to(w, "IPI", w->ipi_tsc, target, e->tsc);
 		return;
 	}
 	event_instant(w->x, track, e->tsc, "protocol", "defer while waiting");
@@ -546,28 +558,34 @@ static size_t ring_fill(struct trace_cursor c)
 	return c.left;
 }
 
+static int allocate_target(struct target *t, size_t nr_events)
+{
+	t->known_tsc = UINT64_MAX;
+	t->take_tsc = malloc((nr_events + 1) * sizeof(*t->take_tsc));
+	return t->take_tsc ? 0 : -1;
+}
+
 static int allocate(struct exporter *x)
 {
 	size_t all = 0;
 
-	x->takes = calloc(x->nr_all, sizeof(*x->takes));
-	for (unsigned i = 0; x->takes && i < x->nr_all; i++) {
+	x->target = calloc(x->nr_all, sizeof(*x->target));
+	for (unsigned i = 0; x->target && i < x->nr_all; i++) {
 		size_t fill = ring_fill(trace_cursor_host(x->log, i));
 
 		all += fill;
-		x->takes[i].tsc = malloc((fill + 1) * sizeof(*x->takes[i].tsc));
-		if (!x->takes[i].tsc)
+		if (allocate_target(&x->target[i], fill))
 			return -1;
 	}
 	x->stay = malloc((all + 1) * sizeof(*x->stay));
-	return x->takes && x->stay ? 0 : -1;
+	return x->target && x->stay ? 0 : -1;
 }
 
 static void release(struct exporter *x)
 {
-	for (unsigned i = 0; x->takes && i < x->nr_all; i++)
-		free(x->takes[i].tsc);
-	free(x->takes);
+	for (unsigned i = 0; x->target && i < x->nr_all; i++)
+		free(x->target[i].take_tsc);
+	free(x->target);
 	free(x->stay);
 }
 

@@ -81,7 +81,9 @@ struct human human_ratio(double ratio)
 
 	if (!isfinite(ratio) || ratio < 0)
 		return h;
-	if (ratio < 0.9995)
+	if (ratio > 0 && ratio < 0.1) /* 1/656 says more than 0.0015 */
+		snprintf(h.text, sizeof(h.text), "1/%.29s", human_rate(1 / ratio).text);
+	else if (ratio < 0.9995)
 		snprintf(h.text, sizeof(h.text), "%#.2gx", ratio);
 	else
 		snprintf(h.text, sizeof(h.text), "%.*fx", decimals(ratio), ratio);

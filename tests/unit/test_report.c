@@ -502,7 +502,9 @@ START_TEST(figures_have_three_digits_that_count)
 		ck_assert_str_eq(human_size(sizes[i].bytes).text, sizes[i].text);
 	ck_assert_str_eq(human_count(UINT64_MAX).text, "18,446,744,073,709,551,615");
 	ck_assert_str_eq(human_ratio(44.06).text, "44.1x");
-	ck_assert_str_eq(human_ratio(0.0061).text, "0.0061x");
+	ck_assert_str_eq(human_ratio(0.0061).text, "1/164");
+	ck_assert_str_eq(human_ratio(1.9e-6).text, "1/526,316");
+	ck_assert_str_eq(human_ratio(0).text, "0.0x");
 	ck_assert_str_eq(human_ratio(0.2).text, "0.20x");
 	ck_assert_str_eq(human_ratio(NAN).text, "-");
 	ck_assert_str_eq(human_share(1, 8).text, "12.5%");

@@ -388,7 +388,7 @@ START_TEST(the_report_names_machine_and_configuration_and_ends_with_the_verdict)
 		"\nflush via sync-regs, seed 18446744073709551615\n",
 		"\n  relative to ipi   ",
 		"44.0x\n",
-		"0.00025x\n",
+		"1/4,000\n",
 	};
 
 	make_run();

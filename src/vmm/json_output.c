@@ -32,6 +32,7 @@ static bool names_open_file(const char *path)
 /* O_NONBLOCK: a FIFO without a reader is an error now, not a hang. */
 static int open_directly(struct json_output *output, const char *path, struct error *err)
 {
+	snprintf(output->path, sizeof(output->path), "%s", path);
 	output->fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	if (output->fd < 0)
 		return unwritable(output, path, errno, err);
@@ -166,16 +167,21 @@ static int write_all(int fd, const char *text, size_t length)
 	return 0;
 }
 
-/* Gives a nameless file a name; linkat() replaces nothing, so not yet the final one. */
-static int name_file(struct json_output *output)
+/* Gives a nameless file a name; linkat() replaces nothing. */
+static int link_file(const struct json_output *output, const char *name)
 {
 	char path[32];
 
 	proc_path(output->fd, path);
+	return linkat(AT_FDCWD, path, output->dir_fd, name, AT_SYMLINK_FOLLOW);
+}
+
+/* A name for as long as it takes to replace the older result. */
+static int link_temporarily(struct json_output *output)
+{
 	for (unsigned n = 0; n < TEMP_NAMES_TRIED; n++) {
 		make_temp_name(output, n);
-		if (linkat(AT_FDCWD, path, output->dir_fd, output->temp_name, AT_SYMLINK_FOLLOW) ==
-		    0)
+		if (link_file(output, output->temp_name) == 0)
 			return 0;
 		if (errno != EEXIST)
 			break;
@@ -188,8 +194,12 @@ static int put_in_place(struct json_output *output)
 {
 	if (fsync(output->fd) < 0)
 		return -1;
-	if (!output->temp_name[0] && name_file(output) < 0)
-		return -1;
+	if (!output->temp_name[0]) {
+		if (link_file(output, output->name) == 0)
+			return 0;
+		if (errno != EEXIST || link_temporarily(output) < 0)
+			return -1;
+	}
 	if (renameat(output->dir_fd, output->temp_name, output->dir_fd, output->name) < 0)
 		return -1;
 	output->temp_name[0] = 0;

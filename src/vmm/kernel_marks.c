@@ -19,7 +19,7 @@
 
 #define CODE_GPA  MV_IMAGE_GPA
 #define STEAL_GPA (CODE_GPA + 0x1000)
-#define PROBE_NS  100000000ull
+#define PROBE_NS  500000000ull
 
 /* 1: jmp 1b */
 static const uint8_t spin_for_ever[] = { 0xeb, 0xfe };

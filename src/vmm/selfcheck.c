@@ -145,22 +145,41 @@ static void try_primitive(struct vm *vm, enum flush_prim prim, struct selfcheck 
 		check->proof[prim] = PROOF_NO_STALE;
 }
 
+static int build_guest(struct vm *vm, int kvm_fd, struct error *err)
+{
+	if (vm_init(vm, kvm_fd, 0, 1, MEM_BYTES, err))
+		return -1;
+	build_window(vm);
+	if (start_guest(vm, err) == 0)
+		return 0;
+	vm_finish(vm);
+	return -1;
+}
+
 int selfcheck_run(int kvm_fd, struct selfcheck *ret_check, struct error *err)
 {
 	struct vm vm;
 
 	*ret_check = (struct selfcheck){ 0 };
-	if (vm_init(&vm, kvm_fd, 0, 1, MEM_BYTES, err))
+	if (build_guest(&vm, kvm_fd, err))
 		return -1;
-	build_window(&vm);
-	int result = start_guest(&vm, err);
-	if (result == 0) {
-		try_control(&vm, ret_check);
-		for (unsigned i = 0; i < NR_FLUSH_PRIMS; i++)
-			try_primitive(&vm, i, ret_check);
-	}
+	try_control(&vm, ret_check);
+	for (unsigned i = 0; i < NR_FLUSH_PRIMS; i++)
+		try_primitive(&vm, i, ret_check);
 	vm_finish(&vm);
-	return result;
+	return 0;
+}
+
+int selfcheck_try(int kvm_fd, void (*act)(struct vcpu *v), enum proof *ret_proof, struct error *err)
+{
+	struct vm vm;
+	uint64_t resume_ns;
+
+	if (build_guest(&vm, kvm_fd, err))
+		return -1;
+	*ret_proof = try_flush(&vm, act, &resume_ns);
+	vm_finish(&vm);
+	return 0;
 }
 
 bool selfcheck_allows(const struct selfcheck *check, enum flush_prim prim)

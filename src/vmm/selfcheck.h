@@ -37,6 +37,13 @@ struct selfcheck {
  */
 int selfcheck_run(int kvm_fd, struct selfcheck *ret_check, struct error *err);
 
+/*
+ * Does to the guest of the self-check what `act` does (NULL: nothing) between two entries,
+ * and says whether a stale translation outlives that. 0, or -1 with an error.
+ */
+int selfcheck_try(int kvm_fd, void (*act)(struct vcpu *v), enum proof *ret_proof,
+		  struct error *err);
+
 /* The cheapest primitive that was proven, or -1 if none was. */
 int selfcheck_best(const struct selfcheck *check);
 

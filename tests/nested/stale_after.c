@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * `stale_after ACTION`: whether a stale translation of a guest outlives this action.
+ *
+ * Prints "stale" or "fresh". A test bed on which nothing is ever stale would pass whatever
+ * the code under test forgets, so this is asked first. Exit status 2: it could not be told.
+ */
+#define _GNU_SOURCE
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "host_check.h"
+#include "selfcheck.h"
+#include "vcpu.h"
+
+/* As at the end of a time slice, with nothing asked for. */
+static void kick(struct vcpu *v)
+{
+	struct vcpu_exit exit;
+
+	v->tid = (pid_t)syscall(SYS_gettid);
+	vcpu_kick(v);
+	vcpu_run(v, &exit);
+	if (exit.kind != VCPU_EXIT_KICK) {
+		fprintf(stderr, "stale_after: the kick did not end the run\n");
+		_exit(2);
+	}
+	vcpu_drain_kick();
+}
+
+static void set_same_sregs(struct vcpu *v)
+{
+	struct kvm_sregs sregs;
+
+	if (ioctl(v->fd, KVM_GET_SREGS, &sregs) || ioctl(v->fd, KVM_SET_SREGS, &sregs)) {
+		perror("stale_after: KVM_GET_SREGS, KVM_SET_SREGS");
+		_exit(2);
+	}
+}
+
+static const struct {
+	const char *name;
+	void (*act)(struct vcpu *v);
+} actions[] = {
+	{ "exit", NULL },
+	{ "kick", kick },
+	{ "same-sregs", set_same_sregs },
+};
+
+static void block_kicks(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, VCPU_KICK_SIGNAL);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
+/* The emulated CPUs need not agree on what a stale translation is: stay on one. */
+static void stay_on_one_cpu(void)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(0, &set);
+	sched_setaffinity(0, sizeof(set), &set);
+}
+
+static int try_action(void (*act)(struct vcpu *v), struct error *err)
+{
+	enum proof proof;
+	int kvm_fd = host_open_kvm(err);
+
+	if (kvm_fd < 0 || selfcheck_try(kvm_fd, act, &proof, err))
+		return -1;
+	if (proof == PROOF_NONE)
+		return error_set(err, EXIT_HOST, "the guest did not do what it should");
+	puts(proof == PROOF_FAILS ? "stale" : "fresh");
+	return 0;
+}
+
+int main(int argc, char *argv[])
+{
+	struct error err;
+
+	block_kicks();
+	stay_on_one_cpu();
+	for (unsigned i = 0; argc == 2 && i < sizeof(actions) / sizeof(actions[0]); i++) {
+		if (strcmp(argv[1], actions[i].name) != 0)
+			continue;
+		if (try_action(actions[i].act, &err) == 0)
+			return 0;
+		fprintf(stderr, "stale_after: %s\n", err.text);
+		return 2;
+	}
+	fprintf(stderr, "usage: stale_after exit|kick|same-sregs\n");
+	return 2;
+}

@@ -1,0 +1,168 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# The suite that runs inside the nested test bed: minivmm, driven and judged, in TAP.
+# usage: suite.sh NPT
+#
+# With npt=0 a translation that nobody flushes stays stale for as long as it takes, so that
+# every fault must be caught. With npt=1 the emulated CPU drops its TLB at each entry into a
+# guest: what is forgotten there cannot show, and only what must work is tested.
+npt=$1
+guest=/guest.elf
+hang_s=60
+tests=0
+failed=0
+
+# Runs a check (a function or command with arguments) and reports it under a name.
+check() { # NAME COMMAND...
+	name=$1
+	shift
+	tests=$((tests + 1))
+	start_s=$(cut -d ' ' -f 1 /proc/uptime)
+	: >/tmp/why
+	if "$@"; then
+		verdict=ok
+	else
+		verdict='not ok'
+		failed=$((failed + 1))
+	fi
+	end_s=$(cut -d ' ' -f 1 /proc/uptime)
+	echo "$verdict $tests - $name ($(echo "$start_s $end_s" | awk '{ printf "%.1f", $2 - $1 }') s)"
+	sed 's/^/# /' /tmp/why
+}
+
+because() { # TEXT
+	{
+		echo "$1"
+		cat /tmp/command
+		cat /tmp/stdout /tmp/stderr
+	} >>/tmp/why
+	return 1
+}
+
+# Runs minivmm, with its result in /tmp/result.json.
+run() { # ARGUMENT...
+	rm -f /tmp/result.json
+	echo "minivmm $*" >/tmp/command
+	timeout -s KILL "$hang_s" minivmm --json /tmp/result.json "$@" >/tmp/stdout 2>/tmp/stderr
+	status=$?
+	[ "$status" != 137 ] || because "still running after $hang_s s"
+}
+
+names() { # HEADING: the names that --list has below it
+	minivmm --list | awk -v heading="$1" '
+		/^[^ ]/ { wanted = index($0, heading) == 1 }
+		/^ / && wanted { print $1 }'
+}
+
+# A field of a mechanism in the result. Each has a line of its own there.
+field() { # MECHANISM FIELD
+	awk -v mechanism="\"$1\": {" -v field="\"$2\":" '
+		/^  "mechanisms"/ { in_mechanisms = 1 }
+		in_mechanisms && /^    "/ { wanted = index($0, mechanism) }
+		in_mechanisms && /^  }/ { exit }
+		wanted && $1 == field { sub(",$", "", $2); print $2; exit }' /tmp/result.json
+}
+
+# ---- what must work ----------------------------------------------------------
+
+sound() { # MECHANISMS ARGUMENT...: a run that passes, and in which something happened
+	mechanisms=$1
+	shift
+	run --duration "$duration" --shootdown "$(echo "$mechanisms" | tr ' ' ,)" "$@" || return
+	[ "$status" = 0 ] || because "exit status $status" || return
+	[ ! -s /tmp/stderr ] || because 'something on stderr' || return
+	grep -q '^  "verdict": "pass"' /tmp/result.json || because 'the verdict is not pass' || return
+	for mechanism in $mechanisms; do
+		[ "$(field "$mechanism" shootdowns)" -gt 0 ] ||
+			because "$mechanism: no shootdown" || return
+		[ "$(field "$mechanism" stale_reads)" = 0 ] ||
+			because "$mechanism: stale reads" || return
+	done
+}
+
+# No more mechanisms in one run than MV_MAX_MECHANISMS.
+all_mechanisms() { # ARGUMENT...
+	names mechanisms | xargs -n 8 >/tmp/groups
+	while read -r group; do
+		sound "$group" "$@" </dev/null || return
+	done </tmp/groups
+}
+
+# The guest does the same under both; only who marks, flushes and schedules differs.
+equal_to_kernel() {
+	sound 'pv pv-kernel' --vcpus 4 "$guest" -- scenario=storm || return
+	for mechanism in pv pv-kernel; do
+		deferred=$(field "$mechanism" flushes_deferred)
+		[ "$deferred" -gt 0 ] || because "$mechanism deferred nothing" || return
+		sent=$(field "$mechanism" ipis_sent)
+		[ $((deferred + sent)) = "$(field "$mechanism" targets)" ] ||
+			because "$mechanism: deferred and interrupted targets are not all" || return
+		for key in shootdowns targets_preempted_share throughput_per_s; do
+			echo "$mechanism: $key $(field "$mechanism" $key)" >>/tmp/why
+		done
+	done
+}
+
+# A guest from tests/guests, which ends its run by itself. What else such guests do wrong, and
+# how minivmm words it, does not depend on the kind of KVM: tests/kvm has those.
+guest_ends() { # GUEST CASE STATUS
+	run --shootdown ipi --duration 100ms --vcpus 2 "/guests/$1.elf" -- "case=$2" || return
+	[ "$status" = "$3" ] || because "exit status $status instead of $3"
+}
+
+self_check_proves() { # PRIMITIVE
+	run --duration 10ms --shootdown ipi "$guest" -- scenario=ping || return
+	grep -A 1 "\"$1\": {" /tmp/result.json | grep -q '"proof": "flushes"' ||
+		because "the self-check has not proven $1"
+}
+
+# ---- what must be seen ---------------------------------------------------------
+
+is_stale_after() { # ACTION
+	echo "stale_after $1" >/tmp/command
+	stale_after "$1" >/tmp/stdout 2>/tmp/stderr
+	[ "$(cat /tmp/stdout)" = stale ] || because "the translation did not stay stale"
+}
+
+is_caught() { # FAULT
+	run --inject "$1" --duration 1s "$guest" || return
+	[ "$status" = 1 ] || because "exit status $status: the fault was not caught" || return
+	grep -q '^FAIL: .* stale reads' /tmp/stdout || because 'no word of stale reads'
+}
+
+# ---- the suite -----------------------------------------------------------------
+
+if [ "$npt" = 0 ]; then
+	for action in exit kick same-sregs; do
+		check "stale after $action" is_stale_after "$action"
+	done
+	for primitive in $(names 'flush primitives' | grep -v auto); do
+		check "$primitive is proven" self_check_proves "$primitive"
+	done
+	for fault in $(names faults | grep -v none); do
+		check "$fault is caught" is_caught "$fault"
+	done
+fi
+
+duration=150ms
+for scenario in $(names scenarios); do
+	for vcpus in 2 4 8; do
+		check "$scenario, $vcpus vCPUs on 2 pCPUs" \
+			all_mechanisms --vcpus "$vcpus" "$guest" -- "scenario=$scenario"
+	done
+done
+for primitive in $(names 'flush primitives'); do
+	check "flush via $primitive" sound 'ipi pv' --flush-via "$primitive" "$guest"
+done
+for case in truthful moved rubbish disabled; do
+	check "steal time: $case" guest_ends steal "$case" 0
+done
+for case in hlt-xapic doorbell-xapic hlt-doorbell init-running init-halted; do
+	check "wake: $case" guest_ends wake "$case" 0
+done
+check 'a triple fault ends the run' guest_ends fault triple-fault-in-ring3 1
+duration=1s
+check 'pv does as the kernel does' equal_to_kernel
+
+echo "1..$tests"
+echo "END OF SUITE: $failed failed"

@@ -13,7 +13,7 @@
 
 #include "minivmm/abi.h"
 #include "pcpu.h"
-#include "ring3_start.h"
+#include "ring_start.h"
 #include "vm.h"
 #include "x86_boot.h"
 
@@ -88,7 +88,7 @@ static int start_spinning(struct probe *p, struct error *err)
 	memcpy(p->vm.mem.hva + CODE_GPA, spin_for_ever, sizeof(spin_for_ever));
 	v->steal.msr = STEAL_GPA | KVM_MSR_ENABLED;
 	vcpu_let_kernel_keep_steal(v, &p->vm.mem, true);
-	return ring3_start(v, &(struct kvm_regs){ .rip = CODE_GPA }, err);
+	return ring_start(v, 3, &(struct kvm_regs){ .rip = CODE_GPA }, err);
 }
 
 int kernel_marks_probe(int kvm_fd, int host_cpu, bool *ret_marks, struct error *err)

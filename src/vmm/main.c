@@ -7,6 +7,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "host_command.h"
 #include "merge.h"
 #include "options.h"
 #include "run.h"
@@ -49,6 +50,7 @@ static const struct subcommand {
 	const char *name;
 	int (*run)(int argc, char *argv[]); /* returns the exit status */
 } subcommands[] = {
+	{ "host", host_command },
 	{ "sweep", sweep_command },
 	{ "merge", merge_command },
 	{ "trace-stats", trace_stats_main },

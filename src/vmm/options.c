@@ -533,10 +533,13 @@ int options_parse(int argc, char *const argv[], const struct cpu_list *allowed,
 void options_print_help(FILE *out)
 {
 	fputs("Usage: minivmm [OPTIONS] GUEST.ELF [-- KEY=VALUE ...]\n"
+	      "       minivmm host [--json]\n"
 	      "\n"
 	      "Runs a guest whose vCPUs outnumber the host CPUs and measures its TLB\n"
 	      "shootdowns, by IPI and paravirtual, side by side. What follows \"--\" goes to\n"
 	      "the guest, as in scenario=ebizzy. Defaults are in parentheses.\n"
+	      "\n"
+	      "minivmm host tells what this host's KVM is and what it was seen to do.\n"
 	      "\n",
 	      out);
 	for (unsigned i = 0; i < NR_ROWS; i++) {

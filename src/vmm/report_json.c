@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "flush.h"
+#include "report_parts.h"
 
 #define SCHEMA "minivmm.run/1"
 
@@ -71,7 +72,7 @@ static json_object *kvm_json(const struct host_info *host)
 	return kvm;
 }
 
-static json_object *host_json(const struct host_info *host)
+json_object *report_host_json(const struct host_info *host)
 {
 	json_object *o = json_object_new_object();
 
@@ -151,7 +152,7 @@ static const char *proof_name(enum proof proof)
 	return "not-tried";
 }
 
-static json_object *selfcheck_json(const struct selfcheck *check)
+json_object *report_selfcheck_json(const struct selfcheck *check)
 {
 	static const char *const prim_name[] = {
 #define X(id, name, summary) name,
@@ -340,7 +341,7 @@ static json_object *report_json(const struct report *report)
 	json_object *o = json_object_new_object();
 
 	add_text(o, "schema", SCHEMA);
-	add(o, "host", host_json(report->host));
+	add(o, "host", report_host_json(report->host));
 	add(o, "config", config_json(report->options));
 	add_text(o, "verdict", report_verdict_name(result->verdict));
 	add_text(o, "reason", result->reason);
@@ -360,7 +361,7 @@ static json_object *report_json(const struct report *report)
 	add_u64(o, "vmm_rss_bytes", result->vmm_rss_bytes);
 	add(o, "handover_ns", hist_json(&result->handover));
 	add(o, "trace", report->options->trace_path ? trace_json(&result->trace) : NULL);
-	add(o, "selfcheck", selfcheck_json(&result->selfcheck));
+	add(o, "selfcheck", report_selfcheck_json(&result->selfcheck));
 	add(o, "mechanisms", mechanisms_json(result));
 	add(o, "ratios", ratios_json(result));
 	add(o, "vcpus", vcpus_json(result));

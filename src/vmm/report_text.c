@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A result as a table for people: mechanisms side by side, the verdict last. */
 #include "report.h"
+#include "report_parts.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -249,7 +250,7 @@ static void print_ratios(FILE *out, const struct run_result *result)
 	}
 }
 
-static void print_selfcheck(FILE *out, const struct selfcheck *check)
+void report_print_selfcheck(FILE *out, const struct selfcheck *check)
 {
 	static const char *const prim_name[] = {
 #define X(id, name, summary) name,
@@ -372,7 +373,7 @@ static void print_details(FILE *out, const struct report *report)
 	print_machine(out, report->host);
 	print_config(out, report);
 	if (report->options->verbose) {
-		print_selfcheck(out, &result->selfcheck);
+		report_print_selfcheck(out, &result->selfcheck);
 		print_sandbox(out, result->sandbox_missing);
 	}
 	if (result->measured) {

@@ -8,7 +8,7 @@
 
 #include "minivmm/abi.h"
 #include "pcpu.h"
-#include "ring3_start.h"
+#include "ring_start.h"
 #include "vm.h"
 #include "x86_boot.h"
 
@@ -71,7 +71,7 @@ static int start_guest(struct vm *vm, struct error *err)
 		.rdx = READINGS_GPA,
 	};
 
-	return ring3_start(&vm->vcpu[0], &regs, err);
+	return ring_start(&vm->vcpu[0], 3, &regs, err);
 }
 
 /* ---- one trial --------------------------------------------------------------- */

@@ -16,7 +16,7 @@
 #include "doorbell.h"
 #include "host_check.h"
 #include "machine.h"
-#include "ring3_start.h"
+#include "ring_start.h"
 #include "selfcheck.h"
 #include "x86_boot.h"
 
@@ -53,7 +53,7 @@ static void start(struct vcpu *v, const struct kvm_regs *regs)
 {
 	struct error err;
 
-	if (ring3_start(v, regs, &err))
+	if (ring_start(v, 3, regs, &err))
 		fail(&err);
 }
 

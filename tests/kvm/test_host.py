@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """A host that lacks something: exit status 3 and one line; and output that nobody takes."""
 
+import json
 import os
 import shutil
 import tempfile
@@ -114,7 +115,28 @@ def closed_descriptors(closed, status):
         result.require(not others, f'left files behind: {others}')
 
 
+def host_is_described():
+    result = run('host')
+    result.require_status(0)
+    result.require_stdout(r'^  ring 3 +native, ')
+    result.require_stdout(r'^  KVM module +kvm_')
+    described = run('host', '--json')
+    described.require_status(0)
+    data = json.loads(described.stdout)
+    described.require(data['schema'] == 'minivmm.host/1', 'another schema')
+    described.require(not data['ring3']['emulated'], 'ring 3 is emulated')
+    slower = data['ring0']['ns_per_instruction'] / data['ring3']['ns_per_instruction']
+    described.require(data['ring0']['emulated'] == (slower > 10),
+                      f'ring 0 is {slower:.1f} times slower than ring 3')
+    proofs = {p['proof'] for p in data['selfcheck']['primitives'].values()}
+    described.require('flushes' in proofs or data['selfcheck']['exit_alone_flushes'],
+                      'no primitive was proven')
+    run('host', '--frobnicate').require_status(2)
+    run('host', '--help').require_stdout('^Usage: minivmm host')
+
+
 suite = Suite()
+suite.test('minivmm host describes it', host_is_described)
 if os.geteuid() == 0:
     suite.test('no permission for /dev/kvm', without_permission)
     suite.test('no /dev/kvm', without_device)

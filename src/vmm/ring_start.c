@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* Starts a vCPU in ring 3, for the few instructions of a self-check or a benchmark. */
-#include "ring3_start.h"
+/* Starts a vCPU in a ring, for the few instructions of a self-check or a measurement. */
+#include "ring_start.h"
 
 #include "kvm_ioctl.h"
 #include "x86_boot.h"
 
 #define USER_CODE_SELECTOR 0x33
 #define USER_DATA_SELECTOR 0x2b
-#define USER_DPL	   3
 #define RFLAGS_FIXED	   0x2
 
-int ring3_start(struct vcpu *v, const struct kvm_regs *regs, struct error *err)
+int ring_start(struct vcpu *v, unsigned ring, const struct kvm_regs *regs, struct error *err)
 {
 	struct kvm_regs start = *regs;
 	struct kvm_sregs sregs;
@@ -18,9 +17,11 @@ int ring3_start(struct vcpu *v, const struct kvm_regs *regs, struct error *err)
 	if (kvm_ioctl(err, v->fd, KVM_GET_SREGS, &sregs) < 0)
 		return -1;
 	boot_set_sregs(&sregs);
-	sregs.cs.dpl = sregs.ss.dpl = USER_DPL;
-	sregs.cs.selector = USER_CODE_SELECTOR;
-	sregs.ss.selector = USER_DATA_SELECTOR;
+	if (ring == 3) {
+		sregs.cs.dpl = sregs.ss.dpl = 3;
+		sregs.cs.selector = USER_CODE_SELECTOR;
+		sregs.ss.selector = USER_DATA_SELECTOR;
+	}
 	if (kvm_ioctl(err, v->fd, KVM_SET_SREGS, &sregs) < 0)
 		return -1;
 	start.rflags = RFLAGS_FIXED;

@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: MIT */
+/* `minivmm host`: what this host's KVM is, and what it was seen to do. */
+#define _GNU_SOURCE
+#include "host_command.h"
+
+#include <cpuid.h>
+#include <json-c/json.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cpu_list.h"
+#include "error.h"
+#include "host_check.h"
+#include "host_info.h"
+#include "kernel_marks.h"
+#include "report.h"
+#include "report_parts.h"
+#include "ring_speed.h"
+#include "selfcheck.h"
+#include "vcpu.h"
+
+#define SCHEMA "minivmm.host/1"
+
+/* CPUID.1:ECX.VMX (Intel SDM, volume 2) and CPUID.80000001:ECX.SVM (AMD APM, volume 3). */
+#define CPUID_1_ECX_VMX	       (1u << 5)
+#define CPUID_80000001_ECX_SVM (1u << 2)
+
+struct host {
+	struct host_info info;
+	const char *virtualization; /* of the CPU that this runs on: "VMX", "SVM" or "neither" */
+	const char *paging;	    /* how guest addresses are translated */
+	struct ring_speed ring0, ring3;
+	struct selfcheck selfcheck;
+	bool kernel_marks;
+};
+
+/* ---- finding out ------------------------------------------------------------------- */
+
+static const char *read_virtualization(void)
+{
+	unsigned eax, ebx, ecx, edx;
+
+	if (__get_cpuid(1, &eax, &ebx, &ecx, &edx) && ecx & CPUID_1_ECX_VMX)
+		return "VMX";
+	if (__get_cpuid(0x80000001, &eax, &ebx, &ecx, &edx) && ecx & CPUID_80000001_ECX_SVM)
+		return "SVM";
+	return "neither VMX nor SVM";
+}
+
+/* The first character of a module's parameter, 0 if there is none. */
+static int read_parameter(const char *path)
+{
+	FILE *file = fopen(path, "re");
+
+	if (!file)
+		return 0;
+	int c = fgetc(file);
+	fclose(file);
+	return c == EOF ? 0 : c;
+}
+
+/* kvm_amd and kvm_intel say it; a KVM that uses neither VMX nor SVM has no choice. */
+static const char *read_paging(const struct host_info *info)
+{
+	int nested = 0;
+
+	if (strcmp(info->kvm_module, "kvm_amd") == 0)
+		nested = read_parameter("/sys/module/kvm_amd/parameters/npt");
+	else if (strcmp(info->kvm_module, "kvm_intel") == 0)
+		nested = read_parameter("/sys/module/kvm_intel/parameters/ept");
+	else if (strcmp(info->kvm_module, "kvm_pvm") != 0)
+		return "unknown";
+	return nested == 'Y' || nested == '1' ? "nested page tables" : "shadow page tables";
+}
+
+/* Only KVM_RUN lets kicks in, as in a run. */
+static void block_kicks(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, VCPU_KICK_SIGNAL);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
+static int examine(struct host *host, int host_cpu, struct error *err)
+{
+	int kvm_fd = host_open_kvm(err);
+
+	if (kvm_fd < 0)
+		return -1;
+	block_kicks();
+	host_info_read(&host->info);
+	host->virtualization = read_virtualization();
+	host->paging = read_paging(&host->info);
+	int failed = ring_speed_measure(kvm_fd, 0, &host->ring0, err) ||
+		     ring_speed_measure(kvm_fd, 3, &host->ring3, err) ||
+		     selfcheck_run(kvm_fd, &host->selfcheck, err) ||
+		     kernel_marks_probe(kvm_fd, host_cpu, &host->kernel_marks, err);
+	close(kvm_fd);
+	return failed ? -1 : 0;
+}
+
+/* ---- saying it --------------------------------------------------------------------- */
+
+static bool is_virtual_machine(const struct host *host)
+{
+	return strcmp(host->info.hypervisor, "none") != 0;
+}
+
+static void print_ring(unsigned ring, const struct ring_speed *speed)
+{
+	printf("  ring %u                         %s, %.*f ns per instruction\n", ring,
+	       speed->emulated ? "emulated" : "native", speed->emulated ? 0 : 2,
+	       speed->ns_per_instruction);
+}
+
+static void print_capabilities(const struct host_info *info)
+{
+	printf("\n  capabilities (API version %d)\n", info->kvm_api_version);
+#define X(field, capability) printf("    %-29s%d\n", #field, info->kvm_caps.field);
+	HOST_KVM_CAPS(X)
+#undef X
+}
+
+static void print_what_works(const struct host *host)
+{
+	bool defers = selfcheck_best(&host->selfcheck) >= 0;
+
+	printf("\n  what works here: ipi and ipi-yield%s%s\n",
+	       defers ? ", whatever defers flushes" : "; nothing flushes, so no flush is deferred",
+	       host->kernel_marks ? ", and pv-kernel" : "");
+	if (!host->kernel_marks)
+		printf("  pv-kernel does not: the kernel marks nobody preempted\n");
+}
+
+static void print_text(const struct host *host)
+{
+	const struct host_info *info = &host->info;
+
+	printf("%s, %u CPUs, %s\n", info->cpu_model, info->online_cpus, info->kernel);
+	printf("  KVM module                     %s, %s\n", info->kvm_module, host->paging);
+	printf("  CPU                            has %s%s%s%s\n", host->virtualization,
+	       is_virtual_machine(host) ? ", is virtual itself (" : "",
+	       is_virtual_machine(host) ? info->hypervisor : "",
+	       is_virtual_machine(host) ? ")" : "");
+	print_ring(0, &host->ring0);
+	print_ring(3, &host->ring3);
+	printf("  the kernel marks preemption    %s\n", host->kernel_marks ? "yes" : "no");
+	printf("  a plain exit flushes           %s\n",
+	       host->selfcheck.exit_alone_flushes ? "yes" : "no");
+	report_print_selfcheck(stdout, &host->selfcheck);
+	print_capabilities(info);
+	print_what_works(host);
+}
+
+static json_object *ring_json(const struct ring_speed *speed)
+{
+	json_object *o = json_object_new_object();
+
+	json_object_object_add(o, "emulated", json_object_new_boolean(speed->emulated));
+	json_object_object_add(o, "ns_per_instruction",
+			       json_object_new_double(speed->ns_per_instruction));
+	return o;
+}
+
+static void print_json(const struct host *host)
+{
+	json_object *o = json_object_new_object();
+
+	json_object_object_add(o, "schema", json_object_new_string(SCHEMA));
+	json_object_object_add(o, "host", report_host_json(&host->info));
+	json_object_object_add(o, "virtualization", json_object_new_string(host->virtualization));
+	json_object_object_add(o, "virtual_machine",
+			       json_object_new_boolean(is_virtual_machine(host)));
+	json_object_object_add(o, "paging", json_object_new_string(host->paging));
+	json_object_object_add(o, "ring0", ring_json(&host->ring0));
+	json_object_object_add(o, "ring3", ring_json(&host->ring3));
+	json_object_object_add(o, "kernel_marks_preemption",
+			       json_object_new_boolean(host->kernel_marks));
+	json_object_object_add(o, "selfcheck", report_selfcheck_json(&host->selfcheck));
+	puts(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
+						       JSON_C_TO_STRING_NOSLASHESCAPE));
+	json_object_put(o);
+}
+
+/* ---- the command ------------------------------------------------------------------- */
+
+static void print_help(void)
+{
+	puts("Usage: minivmm host [--json]\n"
+	     "\n"
+	     "Says what this host's KVM is, how it executes guest code, which primitives\n"
+	     "were seen to flush a guest's TLB, and whether the kernel marks preempted vCPUs.\n"
+	     "\n"
+	     "  --json  print it as JSON, schema " SCHEMA "\n"
+	     "  --help  print this");
+}
+
+static int parse(int argc, char *argv[], bool *ret_json, bool *ret_help, struct error *err)
+{
+	*ret_json = *ret_help = false;
+	for (int i = 1; i < argc; i++) {
+		if (strcmp(argv[i], "--json") == 0)
+			*ret_json = true;
+		else if (strcmp(argv[i], "--help") == 0)
+			*ret_help = true;
+		else
+			return error_set(err, EXIT_USAGE,
+					 "host: unknown argument '%s': it takes --json or --help",
+					 argv[i]);
+	}
+	return 0;
+}
+
+static int finish_printing(void)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return EXIT_PASS;
+	perror("minivmm: standard output");
+	return EXIT_HOST;
+}
+
+int host_command(int argc, char *argv[])
+{
+	struct cpu_list allowed;
+	struct host host = { 0 };
+	struct error err;
+	bool json, help;
+
+	cpu_list_read_allowed(&allowed);
+	if (parse(argc, argv, &json, &help, &err) ||
+	    (!help && examine(&host, allowed.cpu[0], &err))) {
+		fprintf(stderr, "minivmm: %s\n", err.text);
+		return err.status;
+	}
+	if (help)
+		print_help();
+	else if (json)
+		print_json(&host);
+	else
+		print_text(&host);
+	return finish_printing();
+}

@@ -3,9 +3,9 @@
  * ipi-yield: ipi, and lend the pCPU to a target that is preempted.
  *
  * An initiator that waits for a preempted vCPU has nothing better to do with its pCPU
- * than to let that one run. Linux does so since commit f85f6e7bc9cc (KVM_HC_SCHED_YIELD),
- * once, right after the interrupts are sent; here the initiator looks at the target that
- * it waits for as long as it waits.
+ * than to let that one run. Linux does so since 5.3 (KVM_HC_SCHED_YIELD), once, right
+ * after the interrupts are sent; here the initiator looks at the target that it waits for
+ * as long as it waits.
  */
 #include "ipi.h"
 #include "mechanism.h"

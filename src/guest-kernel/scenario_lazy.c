@@ -4,8 +4,8 @@
  *
  * Every vCPU works in the shared address space, shoots, and is away for a while. An
  * initiator leaves out those who are away; they flush when they come back, if anybody
- * has shot meanwhile. Linux does so for CPUs in lazy TLB mode: commits 94b1b03b519b
- * (generations) and 95b0e6357d3e (leaving them out).
+ * has shot meanwhile. Linux does so for CPUs in lazy TLB mode: see tlb_gen and
+ * should_flush_tlb() in arch/x86/mm/tlb.c.
  *
  * Away means one of two things. With away=borrow a vCPU runs something that has no
  * address space of its own, as a kernel thread, on the tables that happen to be loaded:

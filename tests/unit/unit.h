@@ -27,6 +27,9 @@
 #define UNIT_SUITES(X)   \
 	X(console)       \
 	X(elf)           \
+	X(guest_args)    \
+	X(guest_memory)  \
+	X(guest_oracle)  \
 	X(hist)          \
 	X(json_output)   \
 	X(judge)         \

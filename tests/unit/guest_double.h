@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the guest's C files need around them to run in a process: memory, a platform
+ * that notes what it is asked, and scenarios without contents.
+ *
+ * A guest address is an address of this process here. Check runs each test in a process
+ * of its own, so that the guest's variables are fresh every time.
+ */
+#ifndef TESTS_GUEST_DOUBLE_H
+#define TESTS_GUEST_DOUBLE_H
+
+#include <setjmp.h>
+#include <stdint.h>
+
+extern jmp_buf guest_exit_point;
+extern uint32_t guest_exit_code;
+extern char guest_said[1024]; /* on the console */
+
+/* Runs a statement of the guest's; true if it ended the run. */
+#define GUEST_EXITS(statement) (setjmp(guest_exit_point) ? 1 : ((statement), 0))
+
+/* Gives the guest this many free pages, filled with garbage; up to 512. */
+void guest_double_memory(uint64_t nr_pages);
+
+/* The number of free pages that it has not taken. */
+uint64_t guest_double_pages_left(void);
+
+#endif

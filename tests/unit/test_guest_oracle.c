@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The oracle's bookkeeping: what it maps, what it publishes and what it poisons.
+ *
+ * The tests translate by walking the guest's page tables, like a TLB that is always
+ * fresh, and hold on to what they found, like one that is never flushed.
+ */
+#include "unit.h"
+
+#include "../../src/guest-kernel/memory.h"
+#include "../../src/guest-kernel/oracle.h"
+#include "../../src/guest-kernel/paging.h"
+#include "guest_double.h"
+
+enum { NR_VCPUS = 4, WITNESS_DONE_BITS = 16 };
+
+#define ENTRY_ADDRESS 0x000ffffffffff000ull
+
+static void make_guest(void)
+{
+	guest_double_memory(256);
+	uint64_t boot_cr3 = (uint64_t)memory_take_page();
+
+	for (uint32_t i = 0; i < NR_VCPUS; i++) {
+		percpus[i].index = i;
+		percpus[i].nr_targets = NR_VCPUS - 1;
+	}
+	paging_init(boot_cr3, NR_VCPUS);
+	oracle_init(NR_VCPUS);
+}
+
+/* The word at gva as a vCPU with an empty TLB finds it; its address is what a TLB keeps. */
+static const uint64_t *translate(uint32_t vcpu, uint64_t gva)
+{
+	const uint64_t *table = percpus[vcpu].pml4;
+
+	for (int level = 3; level >= 0; level--) {
+		uint64_t entry = table[gva >> (12 + 9 * level) & (TABLE_ENTRIES - 1)];
+
+		ck_assert_msg(entry & 1, "0x%llx is not mapped", (unsigned long long)gva);
+		table = (const uint64_t *)(uintptr_t)(entry & ENTRY_ADDRESS);
+	}
+	return table;
+}
+
+static uint64_t window_seen(uint32_t vcpu, uint32_t initiator)
+{
+	return *translate(vcpu, paging_window_gva(initiator));
+}
+
+/* The lowest generation that `vcpu` may find in its witness for `initiator`. */
+static uint64_t witness_allowed(uint32_t vcpu, uint32_t initiator)
+{
+	uint64_t word = percpus[initiator].witness_min;
+	uint32_t rank = vcpu < initiator ? vcpu : vcpu - 1;
+
+	return (word >> WITNESS_DONE_BITS) + (rank < (word & ((1u << WITNESS_DONE_BITS) - 1)));
+}
+
+static void require_fresh_reads_pass(uint32_t initiator)
+{
+	for (uint32_t vcpu = 0; vcpu < NR_VCPUS; vcpu++) {
+		uint64_t seen = window_seen(vcpu, initiator);
+
+		ck_assert_uint_ge(seen, percpus[initiator].window_min);
+		ck_assert_uint_lt(seen, MV_POISON);
+		if (vcpu == initiator)
+			continue;
+		seen = *translate(vcpu, paging_witness_gva(initiator));
+		ck_assert_uint_ge(seen, witness_allowed(vcpu, initiator));
+		ck_assert_uint_lt(seen, MV_POISON);
+	}
+}
+
+START_TEST(who_flushes_always_passes)
+{
+	make_guest();
+	require_fresh_reads_pass(1);
+	for (unsigned round = 0; round < 100; round++) {
+		oracle_remap(&percpus[1]);
+		require_fresh_reads_pass(1);
+		oracle_complete(&percpus[1]);
+		require_fresh_reads_pass(1);
+	}
+}
+END_TEST
+
+START_TEST(a_translation_may_be_used_until_the_shootdown_is_complete)
+{
+	make_guest();
+	const uint64_t *kept = translate(0, paging_window_gva(1));
+
+	oracle_remap(&percpus[1]);
+	ck_assert_uint_ge(*kept, percpus[1].window_min);
+	ck_assert_uint_lt(*kept, MV_POISON);
+}
+END_TEST
+
+START_TEST(whoever_keeps_a_window_is_caught_for_six_shootdowns_more)
+{
+	make_guest();
+	const uint64_t *kept = translate(0, paging_window_gva(1));
+
+	for (unsigned round = 0; round < 7; round++) {
+		oracle_remap(&percpus[1]);
+		oracle_complete(&percpus[1]);
+		ck_assert_uint_eq(*kept, MV_POISON);
+	}
+}
+END_TEST
+
+/* After its own turn a target has to have flushed; the others only after theirs. */
+START_TEST(whoever_keeps_a_witness_is_caught_in_its_turn)
+{
+	make_guest();
+	const uint32_t initiator = 1, target[] = { 0, 2, 3 };
+
+	for (unsigned turn = 0; turn < COUNT_OF(target); turn++) {
+		const uint64_t *kept = translate(target[turn], paging_witness_gva(initiator));
+		uint64_t seen = *kept;
+
+		ck_assert_uint_ge(seen, witness_allowed(target[turn], initiator));
+		oracle_remap(&percpus[initiator]);
+		oracle_complete(&percpus[initiator]);
+		ck_assert(*kept == MV_POISON || *kept < witness_allowed(target[turn], initiator));
+	}
+}
+END_TEST
+
+START_TEST(initiators_do_not_disturb_each_other)
+{
+	make_guest();
+	for (unsigned round = 0; round < 5; round++) {
+		oracle_remap(&percpus[2]);
+		oracle_complete(&percpus[2]);
+	}
+	ck_assert_uint_eq(window_seen(0, 1), 1);
+	ck_assert_uint_eq(window_seen(0, 2), 6);
+	require_fresh_reads_pass(1);
+	require_fresh_reads_pass(2);
+}
+END_TEST
+
+static const struct {
+	uint64_t allowed, seen;
+	unsigned is_stale;
+} reads[] = {
+	{ 5, 5, 0 }, { 5, 6, 0 }, { 5, 4, 1 }, { 5, 0, 1 }, { 0, 0, 0 }, { 5, MV_POISON, 1 },
+};
+
+START_TEST(older_than_allowed_and_poison_are_stale)
+{
+	for (unsigned i = 0; i < COUNT_OF(reads); i++) {
+		struct mv_counters n = { 0 };
+
+		oracle_count(&n, 0x1000, reads[i].allowed, reads[i].seen);
+		ck_assert_uint_eq(n.oracle_reads, 1);
+		ck_assert_uint_eq(n.stale_reads, reads[i].is_stale);
+	}
+}
+END_TEST
+
+START_TEST(the_first_stale_read_is_the_one_described)
+{
+	struct mv_counters n = { 0 };
+
+	oracle_count(&n, 0x1000, 5, 5);
+	oracle_count(&n, 0x2000, 7, 6);
+	oracle_count(&n, 0x3000, 9, MV_POISON);
+	ck_assert_uint_eq(n.oracle_reads, 3);
+	ck_assert_uint_eq(n.stale_reads, 2);
+	ck_assert_uint_eq(n.stale_gva, 0x2000);
+	ck_assert_uint_eq(n.stale_expected, 7);
+	ck_assert_uint_eq(n.stale_seen, 6);
+}
+END_TEST
+
+#define TESTS(X)                                                     \
+	X(who_flushes_always_passes)                                 \
+	X(a_translation_may_be_used_until_the_shootdown_is_complete) \
+	X(whoever_keeps_a_window_is_caught_for_six_shootdowns_more)  \
+	X(whoever_keeps_a_witness_is_caught_in_its_turn)             \
+	X(initiators_do_not_disturb_each_other)                      \
+	X(older_than_allowed_and_poison_are_stale)                   \
+	X(the_first_stale_read_is_the_one_described)
+
+UNIT_SUITE(guest_oracle, TESTS)

@@ -264,7 +264,7 @@ def list_cells_runs_nothing():
 def mistakes_are_named_before_anything_runs():
     with tempfile.TemporaryDirectory() as directory:
         out = os.path.join(directory, 'out')
-        for arguments, why in ((['--shoot', 'ipi', GUEST, '--resum'], "mean '--resume'|full"),
+        for arguments, why in ((['--s', '1', GUEST], 'short for several'),
                                (['--repeets', '3', GUEST], "did you mean '--repeats'"),
                                (['--sched', 'round-robin,randon', GUEST], "did you mean 'random'"),
                                (['--scenario', 'ebizy', GUEST], "did you mean 'ebizzy'"),

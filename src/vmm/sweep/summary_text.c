@@ -17,8 +17,9 @@ static void print_heading(FILE *out, const struct results *r, const struct cell 
 	const struct word_list *names = &r->options->mechanisms;
 	char text[2 * PARSE_WORD_BYTES + 8];
 
-	fprintf(out, "\n%s\n%-*s", cell_family_label(&r->options->matrix, cell).text, LABEL_WIDTH,
-		"");
+	struct family_label label = cell_family_label(&r->options->matrix, cell);
+
+	fprintf(out, "\n%s%s%-*s", label.text, label.text[0] ? "\n" : "", LABEL_WIDTH, "");
 	for (unsigned m = 0; m < names->nr; m++) {
 		snprintf(text, sizeof(text), "%s kept", names->word[m]);
 		print_column(out, text);

@@ -16,6 +16,12 @@ _minivmm_faults="
  none skip-deferred-flush skip-ipi-flush lose-flush-bit mark-while-running
  clear-after-flush inverted-cmpxchg skip-lazy-flush skip-readers "
 
+_minivmm_sweep_options="
+ --vcpus-per-pcpu --vms --shootdown --scenario --pcpus --repeats --seed --preset --out --resume
+ --list-cells --cell --mem --slice --slice-jitter --slice-phase --grace --sched --flush-via
+ --duration --count --timeout --quiet --help "
+_minivmm_merge_options=" --out --quiet --help "
+
 # Completes the last of several names with commas between, keeping those before it.
 _minivmm_list() {
 	local before=""
@@ -25,6 +31,12 @@ _minivmm_list() {
 
 _minivmm() {
 	local word="${COMP_WORDS[COMP_CWORD]}" before="${COMP_WORDS[COMP_CWORD - 1]}"
+	local options="$_minivmm_options"
+
+	case "${COMP_WORDS[1]}" in
+	sweep) options="$_minivmm_sweep_options" ;;
+	merge) options="$_minivmm_merge_options" ;;
+	esac
 
 	# Bash takes "--opt=value" for three words.
 	if [[ $word == "=" ]]; then
@@ -35,21 +47,26 @@ _minivmm() {
 	COMPREPLY=()
 	case "$before" in
 	--shootdown) _minivmm_list "$_minivmm_mechanisms" "$word" ;;
-	--sched) COMPREPLY=($(compgen -W "$_minivmm_policies" -- "$word")) ;;
+	--sched) _minivmm_list "$_minivmm_policies" "$word" ;;
+	--scenario) _minivmm_list "$_minivmm_scenarios" "$word" ;;
+	--preset) COMPREPLY=($(compgen -W "paper" -- "$word")) ;;
+	--out) COMPREPLY=($(compgen -d -- "$word")) ;;
 	--slice-phase) COMPREPLY=($(compgen -W "$_minivmm_phases" -- "$word")) ;;
 	--flush-via) COMPREPLY=($(compgen -W "$_minivmm_primitives" -- "$word")) ;;
 	--inject) COMPREPLY=($(compgen -W "$_minivmm_faults" -- "$word")) ;;
 	scenario) COMPREPLY=($(compgen -W "$_minivmm_scenarios" -- "$word")) ;;
 	--json | --trace) COMPREPLY=($(compgen -f -- "$word")) ;;
 	--vcpus | --vms | --pcpus | --mem | --slice | --slice-jitter | --grace | --duration | --count | \
-		--seed | --timeout) ;;
+		--seed | --timeout | --vcpus-per-pcpu | --repeats | --cell) ;;
 	*)
 		if [[ " ${COMP_WORDS[*]:0:COMP_CWORD} " == *" -- "* ]]; then
 			COMPREPLY=($(compgen -S = -W "$_minivmm_parameters" -- "$word"))
 		elif [[ $word == -* ]]; then
-			COMPREPLY=($(compgen -W "$_minivmm_options" -- "$word"))
+			COMPREPLY=($(compgen -W "$options" -- "$word"))
 		else
 			COMPREPLY=($(compgen -f -- "$word"))
+			((COMP_CWORD == 1)) &&
+				COMPREPLY+=($(compgen -W "sweep merge trace-stats" -- "$word"))
 		fi
 		;;
 	esac

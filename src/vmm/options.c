@@ -550,6 +550,9 @@ void options_print_help(FILE *out)
 		fprintf(out, "  %-18s  %s\n", usage, option_table[i].help);
 	}
 	fputs("\n"
+	      "minivmm sweep runs a matrix of such runs and makes a report, minivmm merge joins\n"
+	      "the parts of one: see minivmm sweep --help.\n"
+	      "\n"
 	      "Exit status: 0 passed; 1 the guest failed, hung or read a stale translation;\n"
 	      "2 usage or bad input; 3 the host lacks something; 4 inconclusive;\n"
 	      "128 + n ended by signal n.\n",

@@ -66,7 +66,7 @@ _minivmm() {
 		else
 			COMPREPLY=($(compgen -f -- "$word"))
 			((COMP_CWORD == 1)) &&
-				COMPREPLY+=($(compgen -W "sweep merge trace-stats" -- "$word"))
+				COMPREPLY+=($(compgen -W "host sweep merge trace-stats" -- "$word"))
 		fi
 		;;
 	esac

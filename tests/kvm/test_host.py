@@ -46,7 +46,8 @@ def device_is_no_kvm():
 
 def limited(limit):
     """Under any limit it runs, or says in one line what it could not get."""
-    result = run('--vcpus', 8, *RUN, command=['prlimit', limit, MINIVMM])
+    result = run('--vcpus', 8, '--pcpus', PCPU_LIST, test_guest('finish'), '--', 'case=code-0',
+                 command=['prlimit', limit, MINIVMM])
     result.require_status(0, 3)
     if result.status == 3:
         result.require_one_error('.')

@@ -9,10 +9,17 @@ MOST_AT_ONCE = 8  # MV_MAX_MECHANISMS
 
 
 def measure(*arguments, mechanisms=None):
-    """A short run of these mechanisms on two pCPUs, which has to be sound."""
+    """A short run of these mechanisms on two pCPUs, which has to be sound.
+
+    On a host that is busy with other work it may be too short for one shootdown, and
+    inconclusive: then a longer run decides.
+    """
     mechanisms = mechanisms or MECHANISMS[:MOST_AT_ONCE]
-    result = run_json('--pcpus', PCPU_LIST, '--duration', '300ms',
-                      '--shootdown', ','.join(mechanisms), GUEST, *arguments)
+    for duration in ('300ms', '3s'):
+        result = run_json('--pcpus', PCPU_LIST, '--duration', duration,
+                          '--shootdown', ','.join(mechanisms), GUEST, *arguments)
+        if result.status != 4:
+            break
     require_sound(result, mechanisms)
     return result
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """SIGINT and SIGTERM at any moment: an orderly end, the partial result, nothing left."""
 
+import contextlib
 import os
 import signal
 import tempfile
@@ -39,8 +40,9 @@ class Interruptible:
             raise Failure('it ended too early:\n' + self.end().describe())
         names = []
         for task in os.scandir(f'/proc/{self.process.pid}/task'):
-            with open(os.path.join(task.path, 'comm'), encoding='ascii') as file:
-                names.append(file.read())
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it has ended
+                with open(os.path.join(task.path, 'comm'), encoding='ascii') as file:
+                    names.append(file.read())
         return len([name for name in names if not name.startswith('kvm-')]) - 1
 
     def wait_until_all_run(self):

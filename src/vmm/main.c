@@ -53,7 +53,7 @@ static const struct subcommand {
 	{ "host", host_command },
 	{ "sweep", sweep_command },
 	{ "merge", merge_command },
-	{ "trace-stats", trace_stats_main },
+	{ "trace-stats", trace_stats_command },
 };
 
 static const struct subcommand *find_subcommand(const char *name)

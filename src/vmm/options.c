@@ -534,6 +534,7 @@ void options_print_help(FILE *out)
 {
 	fputs("Usage: minivmm [OPTIONS] GUEST.ELF [-- KEY=VALUE ...]\n"
 	      "       minivmm host [--json]\n"
+	      "       minivmm trace-stats FILE\n"
 	      "\n"
 	      "Runs a guest whose vCPUs outnumber the host CPUs and measures its TLB\n"
 	      "shootdowns, by IPI and paravirtual, side by side. What follows \"--\" goes to\n"

@@ -293,7 +293,7 @@ static int print_stats_of(const char *path, struct error *err)
 	return 0;
 }
 
-int trace_stats_main(int argc, char *argv[])
+int trace_stats_command(int argc, char *argv[])
 {
 	struct error err;
 

@@ -34,6 +34,6 @@ struct trace_costs trace_cost_of(const struct trace_data *data, const struct tra
 void trace_stats_print(FILE *out, struct trace_data *data);
 
 /* The subcommand; argv[0] is its name. Returns the exit status. */
-int trace_stats_main(int argc, char *argv[]);
+int trace_stats_command(int argc, char *argv[]);
 
 #endif

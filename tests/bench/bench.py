@@ -199,6 +199,36 @@ def measure(table, sections, options):
         bench_tail(table, overcommit)
 
 
+def pairs_with_trace(minivmm, guest, count, *options, args):
+    """Results without and with --trace of short runs, one right after the other."""
+    with tempfile.TemporaryDirectory() as folder:
+        trace = ("--trace", os.path.join(folder, "trace.json"))
+        for pair in range(count):
+            result = {}
+            for traced in (True, False) if pair % 2 else (False, True):
+                extra = trace if traced else ()
+                result[traced] = run(minivmm, guest, *options, *extra, args=args)
+            yield result[False]["mechanisms"], result[True]["mechanisms"]
+
+
+def bench_trace(table, minivmm, guest):
+    for name in ("ipi", "pv"):
+        ratios = [without[name]["throughput_per_s"] / traced[name]["throughput_per_s"]
+                  for without, traced in pairs_with_trace(
+                      minivmm, guest, 15, "--vcpus", "2", "--shootdown", name, "--duration",
+                      "500ms", args=["work_us=20"])]
+        low, _, high = statistics.quantiles(ratios, n=4)
+        table.add("throughput without : with --trace, storm, 20 us, 1:1, %s" % name,
+                  statistics.median(ratios), "x", 1.03,
+                  "half of %d pairs: %.3f to %.3f" % (len(ratios), low, high))
+    added = [traced["pv"]["latency_ns"]["p50"] - without["pv"]["latency_ns"]["p50"]
+             for without, traced in pairs_with_trace(
+                 minivmm, guest, 5, "--vcpus", "4", "--pcpus", "0", "--shootdown", "pv",
+                 "--duration", "300ms", args=["scenario=ping"])]
+    table.add("added by --trace to a pv shootdown of 3 preempted targets, p50",
+              statistics.median(added), "ns")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minivmm", required=True)
@@ -211,6 +241,8 @@ def main():
     table = Table()
 
     measure(table, options.only, options)
+    bench_trace(table, options.minivmm, options.guest)
+
     host = run(options.minivmm, options.guest, "--duration", "10ms")["host"]
     print("minivmm %s on %s, %d CPUs, %s, %s" % (
         host["minivmm_version"], host["cpu_model"], host["online_cpus"], host["kernel"],

@@ -113,6 +113,9 @@ suite = Suite()
 for a_scenario in catalog('scenarios'):
     for a_ratio in (1, 2, 4):
         suite.test(f'{a_scenario} at {a_ratio}:1', scenario_at_ratio, a_scenario, a_ratio)
+for words in ('lazy away=switch', 'sweep-size pages=512', 'sweep-size pages=8 flush=full',
+              'idle idle_pct=99', 'idle idle_pct=0', 'rcu read_us=200 work_us=0'):
+    suite.test(words, measure, '--', *f'scenario={words}'.split())
 suite.test('overcommit defers flushes', overcommit_defers_flushes)
 suite.test('two VMs', two_vms)
 for a_primitive in catalog('flush primitives'):

@@ -88,8 +88,11 @@ static double aside(const struct draft *d, unsigned m, double step)
 	return (m - (d->r->options->mechanisms.nr - 1) / 2.0) * step;
 }
 
-static void end_block(struct draft *d)
+/* Gnuplot does not count a block without data. */
+static void end_block(struct draft *d, unsigned nr_lines)
 {
+	if (nr_lines == 0)
+		return;
 	fputs("\n\n", d->data);
 	d->nr_blocks++;
 }
@@ -112,7 +115,7 @@ static unsigned write_points(struct draft *d, unsigned m, enum figure figure, do
 			cell_overcommit_label(&d->r->plan->cell[d->first_cell + i]).text);
 		nr++;
 	}
-	end_block(d);
+	end_block(d, nr);
 	return nr;
 }
 
@@ -174,7 +177,7 @@ static unsigned write_published(struct draft *d, const struct preset *preset, un
 			nr++;
 		}
 	}
-	end_block(d);
+	end_block(d, nr);
 	return nr;
 }
 
@@ -194,8 +197,7 @@ static void plot_published(struct draft *d, enum figure figure, bool *first)
 	}
 }
 
-/* ---- the charts --------------------------------------------------------------------------------
- */
+/* ---- the charts ------------------------------------------------------------- */
 
 static void draw_ratio(struct draft *d, enum figure figure, unsigned from, const char *label)
 {
@@ -295,7 +297,7 @@ static void write_distribution(struct draft *d, const char *what, const struct m
 			(double)above / (double)h->count);
 		above -= h->bucket[i];
 	}
-	end_block(d);
+	end_block(d, 1);
 }
 
 static void plot_distribution(struct draft *d, unsigned m, bool is_net, const struct mv_hist *h,

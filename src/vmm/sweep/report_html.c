@@ -213,11 +213,21 @@ static void print_oracle_tile(const struct page *p)
 			stale += p->r->cell[c].mechanism[m].stale_reads;
 		}
 	}
-	snprintf(value, sizeof(value), "<span class=\"%s\">%.0f</span>", stale > 0 ? "bad" : "good",
-		 stale);
+	snprintf(value, sizeof(value), "<span class=\"%s\">%s</span>", stale > 0 ? "bad" : "good",
+		 human_count((uint64_t)stale).text);
 	snprintf(remark, sizeof(remark), "of %s translations checked",
 		 human_count((uint64_t)checked).text);
 	print_tile(p->out, "Stale translations read", value, remark);
+}
+
+static void print_disturbance_tile(const struct page *p)
+{
+	struct interval share = results_disturbance(p->r);
+
+	if (share.nr > 0)
+		print_tile(p->out, "Time on pCPUs that other work took",
+			   format_number(share.median, QUANTITY_SHARE).text,
+			   "median of the runs; 0 on a quiet machine");
 }
 
 static void print_runs_tile(const struct page *p)
@@ -247,6 +257,7 @@ static void print_header(const struct page *p)
 	print_kept_tile(p);
 	print_oracle_tile(p);
 	print_runs_tile(p);
+	print_disturbance_tile(p);
 	fputs("</dl>\n</header>\n", p->out);
 }
 

@@ -76,6 +76,7 @@ static void read_record(struct results *r, json_object *run, struct run_record *
 	snprintf(record->reason, sizeof(record->reason), "%s", json_get_text(run, "reason"));
 	record->host = find_host(r->hosts, json_get(run, "host"));
 	record->elapsed_ns = json_get_u64(run, "elapsed_ns");
+	record->host_took_share = json_get_number(run, "host_took_share");
 	for (unsigned i = 0; i < names->nr; i++)
 		read_sample(json_get(json_get(run, "mechanisms"), names->word[i]),
 			    &record->sample[i]);
@@ -126,12 +127,13 @@ static void add_to_cell(const struct results *r, struct cell_result *cell, json_
 		struct cell_mechanism *m = &cell->mechanism[i];
 		json_object *from = json_get(json_get(run, "mechanisms"), names->word[i]);
 		double stale = record->sample[i].metric[METRIC_stale_reads];
+		double checked = record->sample[i].metric[METRIC_oracle_reads];
 
 		m->stale_reads += isfinite(stale) ? stale : 0;
+		m->oracle_reads += isfinite(checked) ? checked : 0;
 		cell->failed |= stale > 0;
 		if (!record->valid)
 			continue;
-		m->oracle_reads += record->sample[i].metric[METRIC_oracle_reads];
 		add_histogram(&m->latency, json_get(from, "latency_ns"));
 		add_histogram(&m->latency_net, json_get(from, "latency_net_ns"));
 	}
@@ -256,6 +258,20 @@ static int sum_up_cells(struct results *r, struct error *err)
 	}
 	free(values);
 	return 0;
+}
+
+struct interval results_disturbance(const struct results *r)
+{
+	struct interval none = { .median = NAN, .low = NAN, .high = NAN };
+	double *shares = calloc(r->nr_planned, sizeof(*shares));
+
+	if (!shares)
+		return none;
+	for (unsigned i = 0; i < r->nr_planned; i++)
+		shares[i] = r->record[i].valid ? r->record[i].host_took_share : NAN;
+	struct interval result = stats_interval(shares, r->nr_planned, r->options->seed);
+	free(shares);
+	return result;
 }
 
 static int load_runs(struct results *r, const char *dir, struct error *err)

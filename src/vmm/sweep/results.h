@@ -28,6 +28,7 @@ struct run_record {
 	char reason[256]; /* one line; "" for a valid run */
 	int host;	  /* index into hosts, or -1 if the run does not name it */
 	uint64_t elapsed_ns;
+	double host_took_share; /* of the time on pCPUs, what the host spent on other work */
 	struct sample sample[MV_MAX_MECHANISMS];
 };
 
@@ -36,8 +37,8 @@ struct cell_mechanism {
 	struct interval figure[NR_FIGURES];
 	struct mv_hist latency;
 	struct mv_hist latency_net;
-	double oracle_reads;
-	double stale_reads; /* of the invalid runs too */
+	double oracle_reads; /* this and the next of all runs, the invalid ones too */
+	double stale_reads;
 };
 
 struct cell_result {
@@ -72,6 +73,9 @@ const struct run_record *results_record(const struct results *r, unsigned repeat
 /* What the figures of a mechanism in a valid run are made of. */
 struct sample_context results_context(const struct results *r, unsigned repeat, unsigned visit,
 				      unsigned mechanism);
+
+/* The median of what the host took, over the valid runs, and its interval. */
+struct interval results_disturbance(const struct results *r);
 
 /* Each as the text of a file, to be freed; NULL if there is no memory. */
 char *results_make_json(const struct results *r);

@@ -33,7 +33,8 @@ static void print_header(FILE *out, const struct results *r)
 {
 	const struct matrix *m = &r->options->matrix;
 
-	fputs("cell,block,repeat,valid,verdict,reason,host,elapsed_ns,vms,vcpus_per_pcpu,vcpus,"
+	fputs("cell,block,repeat,valid,verdict,reason,host,elapsed_ns,host_took_share,vms,vcpus_"
+	      "per_pcpu,vcpus,"
 	      "pcpus,overcommit",
 	      out);
 	for (unsigned i = 0; i < m->nr_dimensions; i++) {
@@ -67,6 +68,7 @@ static void print_run(FILE *out, const struct results *r, unsigned repeat, unsig
 	print_text(out, record->reason);
 	print_number(out, record->host < 0 ? NAN : record->host);
 	fprintf(out, ",%" PRIu64, record->elapsed_ns);
+	print_number(out, record->host_took_share);
 }
 
 static void print_row(FILE *out, const struct results *r, unsigned repeat, unsigned v,

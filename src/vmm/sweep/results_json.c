@@ -115,6 +115,7 @@ static json_object *run_json(const struct results *r, unsigned repeat, unsigned 
 	add_text(o, "reason", record->reason);
 	add(o, "host", record->host < 0 ? NULL : json_object_new_int(record->host));
 	add_u64(o, "elapsed_ns", record->elapsed_ns);
+	add(o, "host_took_share", json_new_number(record->host_took_share));
 	for (unsigned m = 0; m < names->nr; m++)
 		add(mechanisms, names->word[m], sample_json(&record->sample[m]));
 	add(o, "mechanisms", mechanisms);

@@ -35,7 +35,7 @@ void platform_yield_to(uint32_t vcpu);
  */
 void platform_flush(const struct targets *targets);
 
-/* Halts until an interrupt arrives; perhaps one that arrived a moment ago counts not. */
+/* Halts until the next interrupt. One that arrives just before does not count. */
 void platform_halt(void);
 
 /* Has nothing more to do, ever. */

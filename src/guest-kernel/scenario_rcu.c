@@ -21,10 +21,10 @@
  */
 #include "fault.h"
 #include "hint.h"
+#include "mechanism.h"
 #include "oracle.h"
 #include "scenario.h"
 #include "shootdown.h"
-#include "mechanism.h"
 #include "work.h"
 #include "x86.h"
 
@@ -54,7 +54,10 @@ static void rcu_init(const struct params *params, uint32_t nr_vcpus)
 	current->generation = oldest_allowed = 1;
 }
 
-/* No CPU keeps a store and a later load in order; here not even a fence asks it to. */
+/*
+ * Without a fence: the CPU may load what the section reads before this store is visible
+ * to others. That is what the updater makes up for.
+ */
 static void section_boundary(struct reader *self)
 {
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);

@@ -144,8 +144,8 @@ def main():
     with tempfile.TemporaryDirectory() as directory:
         out = os.path.join(directory, 'out')
         page = os.path.join(out, 'report.html')
-        run('sweep', '--preset', 'paper', '--out', out, '--pcpus', PCPU_LIST, '--count', '20',
-            '--slice', '500us', '--repeats', '2', GUEST).require_status(0)
+        run('sweep', '--preset', 'paper', '--out', out, '--pcpus', PCPU_LIST, '--count', '10',
+            '--slice', '500us', '--repeats', '2', GUEST, timeout_s=180).require_status(0)
         for test in (the_page_has_its_charts_and_tables, it_needs_nothing_from_elsewhere):
             suite.test(test.__name__, test, browser, page)
         for name, arguments, colours in (('light', (), LIGHT_COLOURS),

@@ -14,13 +14,15 @@ import tempfile
 from kvmtest import GUEST, MINIVMM, PCPU_LIST, Failure, Suite, finish, run, start, wait_until
 
 # Counted, not timed: a slow machine takes longer, and measures the same.
-SMALL = ['--pcpus', PCPU_LIST, '--count', '20', '--slice', '500us', '--repeats', '2']
+SMALL = ['--pcpus', PCPU_LIST, '--count', '10', '--slice', '500us', '--repeats', '2']
 CELLS = ['--vcpus-per-pcpu', '1,2,3', GUEST, '--', 'work_us=5,20']
+# A sweep is a dozen runs, each of which may wait on a machine that does other work.
+HANG_S = 180
 PLANNED = 2 * 2 * 3  # repeats, values of work_us, and the places of 1:1, 2:1 and 3:1
 
 
 def sweep(out, *arguments, cells=CELLS, **options):
-    return run('sweep', '--out', out, *SMALL, *arguments, *cells, **options)
+    return run('sweep', '--out', out, *SMALL, *arguments, *cells, timeout_s=HANG_S, **options)
 
 
 def finished_runs(out):
@@ -131,9 +133,9 @@ def a_sweep_that_was_stopped_goes_on_where_it_was(whole):
     with tempfile.TemporaryDirectory() as directory:
         out = os.path.join(directory, 'out')
         process = start(['sweep', '--out', out, *SMALL, *CELLS])
-        wait_until(lambda: len(finished_runs(out)) >= 3, 'three runs are finished')
+        wait_until(lambda: len(finished_runs(out)) >= 3, 'three runs are finished', HANG_S)
         process.send_signal(signal.SIGINT)
-        stopped = finish(process)
+        stopped = finish(process, timeout_s=HANG_S)
         stopped.require_status(128 + signal.SIGINT)
         before = finished_runs(out)
         stopped.require(3 <= len(before) < PLANNED, f'{len(before)} runs were finished')
@@ -245,7 +247,7 @@ def on_a_terminal_it_shows_the_time_left():
             except OSError:  # the other end is closed
                 break
         os.close(master)
-        result = finish(process)
+        result = finish(process, timeout_s=HANG_S)
         result.require_status(0)
         text = shown.decode()
         result.require(re.search(rf'\b5 of {PLANNED} runs .*left', text), f'shown: {text[-500:]}')

@@ -76,8 +76,7 @@ static _Noreturn void refuse_value(const struct number_key *key, const char *val
 	line_exit(&line, MV_EXIT_BAD_ARGS);
 }
 
-/* The number, or UINT64_MAX if it is none or has more than nine digits. */
-static uint64_t parse_number(const char *text)
+uint64_t args_number(const char *text)
 {
 	uint64_t value = 0;
 	unsigned digits = 0;
@@ -97,7 +96,7 @@ static void set_field(struct params *params, size_t offset, uint64_t value)
 
 static void set_number(struct params *params, const struct number_key *key, const char *text)
 {
-	uint64_t value = parse_number(text);
+	uint64_t value = args_number(text);
 
 	if (value < key->min || value > key->max)
 		refuse_value(key, text);
@@ -164,8 +163,7 @@ static void set_param(struct params *params, const char *key, const char *value)
 	refuse_name("parameter", key, keys, ARRAY_SIZE(keys));
 }
 
-/* Ends the string at the next `mark`; returns what follows, "" if there is none. */
-static char *split(char *text, char mark)
+char *args_split(char *text, char mark)
 {
 	while (*text && *text != mark)
 		text++;
@@ -183,8 +181,8 @@ void args_parse(const char *args, struct params *ret_params)
 	ret_params->scenario = protocol.scenario;
 	str_copy(text, args, sizeof(text));
 	for (char *word = text, *next; *word; word = next) {
-		next = split(word, ' ');
+		next = args_split(word, ' ');
 		if (*word)
-			set_param(ret_params, word, split(word, '='));
+			set_param(ret_params, word, args_split(word, '='));
 	}
 }

@@ -24,4 +24,10 @@ MV_CHOICES(X)
 /* Parses the words. Ends the run with one line if they are not right. */
 void args_parse(const char *args, struct params *ret_params);
 
+/* Ends the string at the next `mark`; returns what follows, "" if there is none. */
+char *args_split(char *text, char mark);
+
+/* The number, or UINT64_MAX if it is none or has more than nine digits. */
+uint64_t args_number(const char *text);
+
 #endif

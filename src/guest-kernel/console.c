@@ -39,11 +39,11 @@ void line_print(struct line *line)
 {
 	line->text[line->length] = '\n';
 	line->text[line->length + 1] = '\0';
-	platform_puts(line->text);
+	platform->puts(line->text);
 }
 
 _Noreturn void line_exit(struct line *line, uint32_t code)
 {
 	line_print(line);
-	platform_exit(code);
+	platform->exit(code);
 }

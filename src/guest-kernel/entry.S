@@ -74,8 +74,10 @@ _start:
 /* Flat 64-bit segments. Entries that nothing selects are zero. */
 	.data
 	.balign	16
+	.globl	gdt
 gdt:
-	.quad	0, 0
+	.quad	0
+	.quad	0x00cf9b000000ffff	/* 0x08: ring 0 code of 32 bits, for pvh.S */
 	.quad	0x00af9b000000ffff	/* 0x10: ring 0 code */
 	.quad	0x00cf93000000ffff	/* 0x18: ring 0 data */
 	.quad	0
@@ -86,6 +88,7 @@ gdt:
 gdt_end:
 
 	.section .rodata
+	.globl	gdt_pointer
 gdt_pointer:
 	.word	gdt_end - gdt - 1
 	.quad	gdt

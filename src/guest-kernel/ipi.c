@@ -29,7 +29,7 @@ void ipi_enable(void)
 static void send_one(struct percpu *self, uint32_t target)
 {
 	if (target == APIC_BROADCAST_ID) {
-		platform_send_ipi(target, VECTOR_SHOOTDOWN);
+		platform->send_ipi(target, VECTOR_SHOOTDOWN);
 		return;
 	}
 	if (self->icr_high != target << ICR_DEST_SHIFT) {

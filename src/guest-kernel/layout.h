@@ -4,7 +4,9 @@
 #define GUEST_LAYOUT_H
 
 /* Segment selectors, with their privilege level in the low two bits. */
+#define SEL_START_CODE	0x08 /* 32-bit, for pvh.S */
 #define SEL_KERNEL_CODE 0x10
+#define SEL_KERNEL_DATA 0x18
 #define SEL_USER_DATA	0x2b
 #define SEL_USER_CODE	0x33
 #define SEL_TSS		0x40 /* of vCPU 0; 16 bytes for each further one */
@@ -22,6 +24,7 @@
 #define KERNEL_CALL_FLUSH_ALL	0x6d760001
 #define KERNEL_CALL_LOAD_CR3	0x6d760002
 #define KERNEL_CALL_WRMSR	0x6d760003
+#define KERNEL_CALL_OUT		0x6d760005
 #define KERNEL_CALL_FLUSH_RANGE 0x6d760004
 
 /* The stack that the VMM gives each vCPU serves both rings, ring 0 at the top. */
@@ -42,6 +45,11 @@
 #define TSS_RSP0       4
 #define TSS_IOMAP_BASE 102
 
+/* Where pvh.S puts the first instructions of the other CPUs: a page below 1 MiB. */
+#define PVH_TRAMPOLINE_GPA 0x8000
+#define BOOT_NR_VCPUS	   0x0c /* offset in struct mv_boot_info */
+
+#define XAPIC_ID     0x020
 #define XAPIC_EOI    0x0b0
 #define MSR_FS_BASE  0xc0000100
 #define MSR_GS_BASE  0xc0000101

@@ -127,7 +127,7 @@ static void init_machine(const struct mv_boot_info *boot, uint64_t boot_cr3)
 static void wait_for_machine(void)
 {
 	while (!__atomic_load_n(&guest.ready, __ATOMIC_ACQUIRE))
-		platform_yield();
+		platform->yield();
 }
 
 /* What each vCPU does for itself. Afterwards it can be a target. */
@@ -153,8 +153,11 @@ static void run_scenario(struct percpu *self)
 	uint32_t phase = running_phase();
 	uint64_t start_tsc = control->phase_start_tsc;
 
-	while (phase && running_phase() == phase)
+	while (phase && running_phase() == phase) {
 		guest.params.scenario->round(self);
+		if (platform->after_round)
+			platform->after_round();
+	}
 	self->result->n.active_ns += clock_ticks_to_ns(rdtsc() - start_tsc);
 }
 
@@ -169,7 +172,7 @@ static void drain(struct percpu *self)
 
 	__atomic_add_fetch(&vcpus_stopped, 1, __ATOMIC_SEQ_CST);
 	while (__atomic_load_n(&vcpus_stopped, __ATOMIC_ACQUIRE) < all_stopped)
-		platform_yield();
+		platform->yield();
 }
 
 static void run_phase(struct percpu *self, uint32_t mechanism)
@@ -189,19 +192,19 @@ _Noreturn void kmain(const struct mv_boot_info *boot, uint32_t index, uint64_t b
 	struct percpu *self = &percpus[index];
 
 	if (index == 0)
-		init_machine(boot, boot_cr3);
+		init_machine(platform_start(boot), boot_cr3);
 	else
 		wait_for_machine();
 	init_vcpu(self);
 
 	for (;;) {
-		uint32_t mechanism = platform_wait_phase();
+		uint32_t mechanism = platform->wait_phase();
 
 		if (mechanism == MV_PHASE_END)
 			break;
 		run_phase(self, mechanism);
 	}
 	if (index == 0)
-		platform_exit(MV_EXIT_OK);
-	platform_idle();
+		platform->exit(MV_EXIT_OK);
+	platform->idle();
 }

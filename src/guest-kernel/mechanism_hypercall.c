@@ -18,7 +18,7 @@ _Static_assert(sizeof(struct targets) == sizeof(struct mv_flush_mask), "the same
 static void hypercall_flush_others(struct percpu *self, struct targets *targets)
 {
 	self->result->n.targets_preempted += steal_count_preempted(targets);
-	platform_flush(targets);
+	platform->flush(targets);
 }
 
 const struct mechanism mechanism_hypercall = {

@@ -15,7 +15,7 @@
 static bool yield_if_preempted(struct percpu *self, uint32_t target)
 {
 	if (steal_is_preempted(target))
-		platform_yield_to(target);
+		platform->yield_to(target);
 	return ipi_just_wait(self, target);
 }
 

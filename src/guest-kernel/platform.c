@@ -2,11 +2,11 @@
 /* The machine that minivmm provides: everything goes through the doorbell. */
 #include "platform.h"
 
-#include "minivmm/abi.h"
+#include "pvh.h"
 #include "x86.h"
 
 /* Eight characters for each exit, lowest byte first; a zero byte ends them early. */
-void platform_puts(const char *text)
+static void doorbell_puts(const char *text)
 {
 	while (*text) {
 		uint64_t chunk = 0;
@@ -17,44 +17,63 @@ void platform_puts(const char *text)
 	}
 }
 
-_Noreturn void platform_exit(uint32_t code)
+static _Noreturn void doorbell_exit(uint32_t code)
 {
 	for (;;)
 		mmio_write32(MV_DOORBELL_GPA + MV_DB_EXIT, code);
 }
 
-uint32_t platform_wait_phase(void)
+static uint32_t doorbell_wait_phase(void)
 {
 	return mmio_read32(MV_DOORBELL_GPA + MV_DB_PHASE);
 }
 
-void platform_yield(void)
+static void doorbell_yield(void)
 {
 	mmio_write32(MV_DOORBELL_GPA + MV_DB_YIELD, MV_YIELD_ANY);
 }
 
-void platform_yield_to(uint32_t vcpu)
+static void doorbell_yield_to(uint32_t vcpu)
 {
 	mmio_write32(MV_DOORBELL_GPA + MV_DB_YIELD, vcpu);
 }
 
-void platform_flush(const struct targets *targets)
+static void doorbell_flush(const struct targets *targets)
 {
 	mmio_write64(MV_DOORBELL_GPA + MV_DB_FLUSH, (uint64_t)targets);
 }
 
-void platform_halt(void)
+static void doorbell_halt(void)
 {
 	mmio_write32(MV_DOORBELL_GPA + MV_DB_IDLE, 0);
 }
 
-_Noreturn void platform_idle(void)
+static _Noreturn void doorbell_idle(void)
 {
 	for (;;)
-		platform_halt();
+		doorbell_halt();
 }
 
-void platform_send_ipi(uint32_t vcpu, uint32_t vector)
+static void doorbell_send_ipi(uint32_t vcpu, uint32_t vector)
 {
 	mmio_write32(MV_DOORBELL_GPA + MV_DB_IPI, vcpu << 8 | vector);
+}
+
+static const struct platform doorbell_platform = {
+	.puts = doorbell_puts,
+	.exit = doorbell_exit,
+	.wait_phase = doorbell_wait_phase,
+	.yield = doorbell_yield,
+	.yield_to = doorbell_yield_to,
+	.flush = doorbell_flush,
+	.halt = doorbell_halt,
+	.idle = doorbell_idle,
+	.send_ipi = doorbell_send_ipi,
+};
+
+const struct platform *platform = &doorbell_platform;
+
+const struct mv_boot_info *platform_start(const struct mv_boot_info *boot)
+{
+	return boot ? boot : pvh_start();
 }

@@ -40,7 +40,7 @@ static void idle_round(struct percpu *self)
 {
 	if (self->rounds++ == 0)
 		timer_start(wake_us);
-	platform_halt();
+	platform->halt();
 	for (unsigned i = 0; i < READS_PER_WAKEUP; i++)
 		scenario_read_next(self);
 }

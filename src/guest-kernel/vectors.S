@@ -106,7 +106,7 @@ vector_kernel_call:
 	mov	%rdi, %cr3
 	jmp	3f
 2:	cmp	$KERNEL_CALL_WRMSR, %rax
-	jne	exception_6			/* a real invalid opcode */
+	jne	5f
 	mov	%edi, %ecx
 	mov	%esi, %eax
 	mov	%rsi, %rdx
@@ -118,6 +118,12 @@ vector_kernel_call:
 	add	$4096, %rdi
 	dec	%rsi
 	jnz	4b
+	jmp	3b
+5:	cmp	$KERNEL_CALL_OUT, %rax
+	jne	exception_6			/* a real invalid opcode */
+	mov	%edi, %edx
+	mov	%esi, %eax
+	outb	%al, %dx
 	jmp	3b
 
 /*

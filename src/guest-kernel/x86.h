@@ -92,4 +92,10 @@ static inline void wrmsr(uint32_t msr, uint64_t value)
 	kernel_call(KERNEL_CALL_WRMSR, msr, value);
 }
 
+/* A byte to an I/O port; ring 3 may not do it on every KVM. */
+static inline void out8(uint16_t port, uint8_t value)
+{
+	kernel_call(KERNEL_CALL_OUT, port, value);
+}
+
 #endif

@@ -51,16 +51,21 @@ void str_copy(char *to, const char *from, size_t to_bytes)
 	to[length] = '\0';
 }
 
-void platform_puts(const char *text)
+static void double_puts(const char *text)
 {
 	strncat(guest_said, text, sizeof(guest_said) - strlen(guest_said) - 1);
 }
 
-_Noreturn void platform_exit(uint32_t code)
+static _Noreturn void double_exit(uint32_t code)
 {
 	guest_exit_code = code;
 	longjmp(guest_exit_point, 1);
 }
+
+const struct platform *platform = &(const struct platform){
+	.puts = double_puts,
+	.exit = double_exit,
+};
 
 void guest_double_memory(uint64_t nr_pages)
 {

@@ -125,7 +125,7 @@ is_stale_after() { # ACTION
 }
 
 is_caught() { # FAULT
-	run --inject "$1" --shootdown pv --duration 2s "$guest" || return
+	run --inject "$1" --duration 1s "$guest" || return
 	[ "$status" = 1 ] || because "exit status $status: the fault was not caught" || return
 	grep -q '^FAIL: .* stale reads' /tmp/stdout || because 'no word of stale reads'
 }
@@ -149,7 +149,8 @@ if [ "$npt" = 0 ]; then
 	for primitive in $(names 'flush primitives' | grep -v auto); do
 		check "$primitive is proven" self_check_proves "$primitive"
 	done
-	for fault in $(names faults | grep -v none); do
+	# skip-readers breaks a rule of readers and not of TLBs, and needs many grace periods.
+	for fault in $(names faults | grep -v -e none -e skip-readers); do
 		check "$fault is caught" is_caught "$fault"
 	done
 fi

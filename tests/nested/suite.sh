@@ -124,8 +124,12 @@ is_stale_after() { # ACTION
 	[ "$(cat /tmp/stdout)" = stale ] || because "the translation did not stay stale"
 }
 
+# Some faults bite only in a race that has to happen: where it did not, once more and longer.
 is_caught() { # FAULT
-	run --inject "$1" --duration 1s "$guest" || return
+	for duration in 1s 6s; do
+		run --inject "$1" --duration "$duration" "$guest" || return
+		[ "$status" = 4 ] || break
+	done
 	[ "$status" = 1 ] || because "exit status $status: the fault was not caught" || return
 	grep -q '^FAIL: .* stale reads' /tmp/stdout || because 'no word of stale reads'
 }
@@ -149,8 +153,7 @@ if [ "$npt" = 0 ]; then
 	for primitive in $(names 'flush primitives' | grep -v auto); do
 		check "$primitive is proven" self_check_proves "$primitive"
 	done
-	# skip-readers breaks a rule of readers and not of TLBs, and needs many grace periods.
-	for fault in $(names faults | grep -v -e none -e skip-readers); do
+	for fault in $(names faults | grep -v none); do
 		check "$fault is caught" is_caught "$fault"
 	done
 fi
@@ -169,7 +172,8 @@ done
 for case in truthful moved rubbish disabled; do
 	check "steal time: $case" guest_ends steal "$case" 0
 done
-for case in hlt-xapic doorbell-xapic hlt-doorbell init-running init-halted; do
+# Not doorbell-xapic, which relies on the shadow of STI: see docs/caveats.md.
+for case in hlt-xapic hlt-doorbell init-running init-halted; do
 	check "wake: $case" guest_ends wake "$case" 0
 done
 check 'a triple fault ends the run' guest_ends fault triple-fault-in-ring3 1

@@ -248,7 +248,7 @@ static void begin_panels(struct draft *d, unsigned rows, unsigned columns)
 		"set multiplot layout %u,%u margins %.4f,%.4f,%.4f,%.4f spacing %.4f,%.4f\n"
 		"set key at screen 0.5,%.4f center top\n"
 		"set title offset 0,-0.4\n",
-		rows, columns, 62 / width, 1 - 12 / width, 32 / height,
+		rows, columns, 78 / width, 1 - 12 / width, 32 / height,
 		1 - (34 + key_height) / height, 58 / width, 66 / height, 1 - 2 / height);
 }
 
@@ -384,6 +384,7 @@ static void draw_latency(struct draft *d)
 		"'1e-5' 1e-5, '1e-6' 1e-6, '1e-7' 1e-7, '1e-8' 1e-8)\n",
 		range.first_us, range.last_us, range.last_share);
 	print_colour_command(d->script, "set grid xtics ytics back lt 1 lw 0.8 lc", COLOUR_FAINT);
+	fputs("set ylabel 'share that took longer' offset 1.5\n", d->script);
 	begin_panels(d, chart_panel_rows(d->nr_cells), chart_panel_columns(d->nr_cells));
 	for (unsigned i = 0; i < nr; i++) /* evenly chosen where there are too many */
 		draw_panel(d, nr == d->nr_cells ? i : i * (d->nr_cells - 1) / (nr - 1));

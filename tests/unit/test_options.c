@@ -121,6 +121,15 @@ START_TEST(the_default_vcpus_are_no_more_than_the_most)
 }
 END_TEST
 
+START_TEST(gangs_have_aligned_slices)
+{
+	ck_assert_str_eq(parse_well("g").slice_phase, "independent");
+	ck_assert_str_eq(parse_well("g --sched gang").slice_phase, "aligned");
+	ck_assert_str_eq(parse_well("g --sched gang --slice-phase aligned").slice_phase, "aligned");
+	ck_assert_str_eq(parse_well("g --slice-phase anti").slice_phase, "anti");
+}
+END_TEST
+
 START_TEST(commands_need_no_guest)
 {
 	ck_assert_int_eq(parse_well("--help").command, COMMAND_HELP);
@@ -161,6 +170,7 @@ static const struct {
 	{ "g --slice 1us", { "--slice '1us'", "10us to 10s" } },
 	{ "g --slice 11s", { "--slice '11s'", "10us to 10s" } },
 	{ "g --slice-jitter 91", { "--slice-jitter '91'", "0 to 90" } },
+	{ "g --slice-jitter x", { "--slice-jitter 'x'", "" } },
 	{ "g --sched fair", { "policy 'fair'", "--list" } },
 	{ "g --sched round", { "policy 'round'", "'round-robin'" } },
 	{ "g --shootdown vp", { "mechanism 'vp'", "'pv'" } },
@@ -171,10 +181,13 @@ static const struct {
 	{ "g --duration 0s", { "--duration '0s'", "no time" } },
 	{ "g --duration 25h", { "--duration '25h'", "24h" } },
 	{ "g --count 0", { "--count '0'", "1 or more" } },
+	{ "g --count many", { "--count 'many'", "not a number" } },
 	{ "g --seed 99999999999999999999", { "--seed", "too big" } },
 	{ "g --inject lose-flush-bits", { "fault 'lose-flush-bits'", "'lose-flush-bit'" } },
 	{ "g --timeout 0s", { "--timeout '0s'", "no time" } },
 	{ "g --json=", { "--json ''", "name of a file" } },
+	{ "g --trace=", { "--trace ''", "name of a file" } },
+	{ "g --sched gang --slice-phase anti", { "gang", "aligned" } },
 	{ "g --quiet --verbose", { "--quiet", "--verbose" } },
 	{ "g -- word", { "'word'", "KEY=VALUE" } },
 	{ "g -- =x", { "'=x'", "KEY=VALUE" } },
@@ -341,19 +354,18 @@ START_TEST(completion_offers_every_option_and_every_name)
 }
 END_TEST
 
-#define TESTS(X)                                            \
-	X(defaults_are_as_documented)                       \
-	X(every_option_arrives_where_it_belongs)            \
-	X(what_follows_two_dashes_is_the_guests)            \
-	X(the_default_vcpus_are_no_more_than_the_most)      \
-	X(commands_need_no_guest)                           \
-	X(every_mistake_is_named_in_one_line)               \
-	X(guest_arguments_may_fill_their_page_and_no_more)  \
-	X(a_guest_argument_with_a_blank_is_refused)         \
-	X(a_message_stays_one_line_whatever_it_quotes)      \
-	X(a_long_message_ends_in_dots)                      \
-	X(help_shows_every_option_in_lines_of_80)           \
-	X(the_man_page_describes_every_option_and_no_other) \
-	X(completion_offers_every_option_and_every_name)
+#define TESTS(X)                                                                                 \
+	X(defaults_are_as_documented)                                                            \
+	X(every_option_arrives_where_it_belongs)                                                 \
+	X(what_follows_two_dashes_is_the_guests)                                                 \
+	X(the_default_vcpus_are_no_more_than_the_most)                                           \
+	X(gangs_have_aligned_slices)                                                             \
+	X(commands_need_no_guest) X(every_mistake_is_named_in_one_line) X(                       \
+		guest_arguments_may_fill_their_page_and_no_more)                                 \
+		X(a_guest_argument_with_a_blank_is_refused) X(                                   \
+			a_message_stays_one_line_whatever_it_quotes)                             \
+			X(a_long_message_ends_in_dots) X(help_shows_every_option_in_lines_of_80) \
+				X(the_man_page_describes_every_option_and_no_other)              \
+					X(completion_offers_every_option_and_every_name)
 
 UNIT_SUITE(options, TESTS)

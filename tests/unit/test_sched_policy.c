@@ -272,6 +272,42 @@ START_TEST(aligned_slices_end_together_and_later_than_now)
 }
 END_TEST
 
+START_TEST(anti_slices_end_half_a_slice_apart)
+{
+	struct sched_slices slices = { .slice_ns = 4000000 };
+
+	slices.phase = (enum slice_phase)sched_slice_phase_find("anti");
+	for (uint64_t now_ns = 0; now_ns < 40000000; now_ns += 333333) {
+		uint64_t even_ns = sched_slice_end(&slices, 0, now_ns, 0);
+		uint64_t odd_ns = sched_slice_end(&slices, 1, now_ns, 0);
+
+		ck_assert_uint_eq(even_ns % 4000000, 0);
+		ck_assert_uint_eq(odd_ns % 4000000, 2000000);
+		ck_assert_uint_gt(odd_ns, now_ns);
+		ck_assert_uint_le(odd_ns, now_ns + 4000000);
+		ck_assert_uint_eq(sched_slice_end(&slices, 2, now_ns, 0), even_ns);
+	}
+}
+END_TEST
+
+/* Only who waits, and only at home: others take a pCPU when it is idle anyway. */
+START_TEST(waiters_are_those_who_are_ready_at_home)
+{
+	struct sched_entity entity[] = {
+		{ .home = 0, .state = SCHED_BLOCKED },
+		{ .home = 0, .state = SCHED_RUNNING },
+		{ .home = 1, .state = SCHED_READY },
+	};
+
+	ck_assert(!sched_has_waiter(entity, 0, 0));
+	ck_assert(!sched_has_waiter(entity, 3, 0));
+	ck_assert(sched_has_waiter(entity, 3, 1));
+	ck_assert(!sched_has_waiter(entity, 2, 1));
+	entity[0].state = SCHED_READY;
+	ck_assert(sched_has_waiter(entity, 3, 0));
+}
+END_TEST
+
 START_TEST(unknown_names_are_not_found)
 {
 	ck_assert_ptr_null(sched_policy_find("fifo"));
@@ -295,5 +331,7 @@ END_TEST
 	X(independent_slices_stay_within_the_jitter_and_use_all_of_it)       \
 	X(slices_without_jitter_have_one_length)                             \
 	X(aligned_slices_end_together_and_later_than_now)                    \
+	X(anti_slices_end_half_a_slice_apart)                                \
+	X(waiters_are_those_who_are_ready_at_home)                           \
 	X(unknown_names_are_not_found)
 UNIT_SUITE(sched_policy, CASES)

@@ -43,6 +43,7 @@
 	X(sched_policy)  \
 	X(sha256)        \
 	X(stats)         \
+	X(steal)         \
 	X(sweep_options) \
 	X(targets)       \
 	X(trace)         \

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+/* The host's half of a steal-time page, without KVM: which page, marks, flushes, time. */
+#include "unit.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "steal.h"
+#include "vcpu.h"
+
+#define MEM_BYTES 8192
+
+static _Alignas(64) uint8_t ram[MEM_BYTES];
+static const struct guest_mem mem = { .hva = ram, .bytes = MEM_BYTES };
+static unsigned flushes;
+
+static void count_flush(struct vcpu *v)
+{
+	(void)v;
+	flushes++;
+}
+
+static struct vcpu make_vcpu(uint64_t msr)
+{
+	static const struct flush_primitive primitive = { .flush = count_flush };
+	struct vcpu v = { .flush = &primitive, .steal.protocol = &steal_protocol };
+
+	memset(ram, 0, sizeof(ram));
+	flushes = 0;
+	ck_assert_int_eq(steal_set_msr(&v.steal, &mem, msr), 0);
+	return v;
+}
+
+START_TEST(only_aligned_pages_in_memory_are_taken)
+{
+	static const struct {
+		uint64_t msr;
+		int64_t offset; /* of the page, or -1: none */
+		int result;
+	} table[] = {
+		{ 1, 0, 0 },
+		{ 64 | 1, 64, 0 },
+		{ (MEM_BYTES - 64) | 1, MEM_BYTES - 64, 0 },
+		{ MEM_BYTES | 1, -1, -EINVAL },
+		{ 0xffffffffffffffc1, -1, -EINVAL },
+		{ 32 | 1, -1, -EINVAL },
+		{ 64 | 3, -1, -EINVAL },
+		{ 64 | 2, -1, -EINVAL },
+		{ 0, -1, 0 },
+		{ MEM_BYTES, -1, 0 },
+	};
+
+	for (unsigned i = 0; i < COUNT_OF(table); i++) {
+		struct steal s = { .page = NULL, .msr = 99 };
+		int result = steal_set_msr(&s, &mem, table[i].msr);
+
+		ck_assert_msg(result == table[i].result, "%d for 0x%jx", result,
+			      (uintmax_t)table[i].msr);
+		ck_assert_uint_eq(s.msr, result ? 99 : table[i].msr);
+		ck_assert_ptr_eq(s.page, table[i].offset < 0 ? NULL : ram + table[i].offset);
+	}
+}
+END_TEST
+
+START_TEST(a_refused_page_leaves_the_old_one_in_use)
+{
+	struct vcpu v = make_vcpu(64 | 1);
+
+	ck_assert_int_eq(steal_set_msr(&v.steal, &mem, MEM_BYTES | 1), -EINVAL);
+	ck_assert_ptr_eq(v.steal.page, ram + 64);
+	ck_assert_uint_eq(v.steal.msr, 64 | 1);
+}
+END_TEST
+
+START_TEST(a_vcpu_without_a_page_is_never_marked)
+{
+	struct vcpu v = make_vcpu(0);
+
+	steal_leave(&v);
+	steal_enter(&v, 500);
+	ck_assert_uint_eq(v.stats.marks, 0);
+	ck_assert_uint_eq(v.stats.steal_ns, 500);
+	for (unsigned i = 0; i < MEM_BYTES; i++)
+		ck_assert_uint_eq(ram[i], 0);
+}
+END_TEST
+
+START_TEST(leaving_marks_and_entering_takes_the_mark)
+{
+	struct vcpu v = make_vcpu(64 | 1);
+
+	steal_leave(&v);
+	ck_assert_uint_eq(v.steal.page->preempted, KVM_VCPU_PREEMPTED);
+	ck_assert_uint_eq(v.stats.marks, 1);
+	steal_enter(&v, 0);
+	ck_assert_uint_eq(v.steal.page->preempted, 0);
+	ck_assert_uint_eq(flushes, 0);
+	ck_assert_uint_eq(v.stats.flushes, 0);
+}
+END_TEST
+
+START_TEST(a_flush_that_was_asked_for_is_done_once)
+{
+	struct vcpu v = make_vcpu(64 | 1);
+
+	steal_leave(&v);
+	v.steal.page->preempted |= KVM_VCPU_FLUSH_TLB;
+	steal_leave(&v); /* marked twice: the request stays (CVE-2019-3016) */
+	steal_enter(&v, 0);
+	ck_assert_uint_eq(flushes, 1);
+	ck_assert_uint_eq(v.stats.flushes, 1);
+	steal_leave(&v);
+	steal_enter(&v, 0);
+	ck_assert_uint_eq(flushes, 1);
+}
+END_TEST
+
+START_TEST(time_waited_is_added_to_the_page)
+{
+	struct vcpu v = make_vcpu(64 | 1);
+
+	steal_enter(&v, 0);
+	ck_assert_uint_eq(v.steal.page->version, 0);
+	steal_enter(&v, 300);
+	steal_enter(&v, 200);
+	ck_assert_uint_eq(v.steal.page->steal, 500);
+	ck_assert_uint_eq(v.steal.page->version, 4);
+	ck_assert_uint_eq(v.stats.steal_ns, 500);
+}
+END_TEST
+
+#define CASES(X)                                     \
+	X(only_aligned_pages_in_memory_are_taken)    \
+	X(a_refused_page_leaves_the_old_one_in_use)  \
+	X(a_vcpu_without_a_page_is_never_marked)     \
+	X(leaving_marks_and_entering_takes_the_mark) \
+	X(a_flush_that_was_asked_for_is_done_once)   \
+	X(time_waited_is_added_to_the_page)
+UNIT_SUITE(steal, CASES)

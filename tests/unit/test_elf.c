@@ -114,6 +114,33 @@ START_TEST(loading_copies_the_segments_and_nothing_else)
 }
 END_TEST
 
+static struct elf_image parse_well(struct image *image)
+{
+	struct elf_image parsed;
+	struct error err;
+
+	ck_assert_msg(!parse(image, sizeof(*image), &parsed, &err), "%s", err.text);
+	return parsed;
+}
+
+START_TEST(limits_may_be_reached)
+{
+	struct image image = make_image();
+
+	/* Side by side, in either order; and the very end of memory. */
+	image.segment[DATA].p_paddr = 0x100000 + TEXT_BYTES;
+	ck_assert_uint_eq(parse_well(&image).end_gpa, 0x100000 + TEXT_BYTES + 0x3000);
+	image.segment[DATA].p_paddr = 0x100000;
+	image.segment[TEXT].p_paddr = 0x103000;
+	image.header.e_entry = 0x103000;
+	ck_assert_uint_eq(parse_well(&image).end_gpa, 0x103000 + TEXT_BYTES);
+	image.header.e_entry = 0x103000 + TEXT_BYTES - 1;
+	ck_assert_uint_eq(parse_well(&image).entry_gpa, 0x103000 + TEXT_BYTES - 1);
+	image.segment[DATA].p_paddr = LIMIT_GPA - 0x3000;
+	ck_assert_uint_eq(parse_well(&image).end_gpa, LIMIT_GPA);
+}
+END_TEST
+
 /* ---- damage --------------------------------------------------------------------------- */
 
 static void not_elf(struct image *i)
@@ -421,13 +448,12 @@ START_TEST(a_file_is_read_as_it_is)
 }
 END_TEST
 
-#define TESTS(X)                                        \
-	X(a_good_image_is_understood)                   \
-	X(loading_copies_the_segments_and_nothing_else) \
-	X(every_damage_is_named_in_one_line)            \
-	X(a_file_cut_off_anywhere_is_refused)           \
-	X(no_single_damaged_byte_gets_past_the_checks)  \
-	X(what_is_no_readable_file_is_refused)          \
-	X(a_file_is_read_as_it_is)
+#define TESTS(X)                                                                             \
+	X(a_good_image_is_understood)                                                        \
+	X(limits_may_be_reached)                                                             \
+	X(loading_copies_the_segments_and_nothing_else) X(every_damage_is_named_in_one_line) \
+		X(a_file_cut_off_anywhere_is_refused)                                        \
+			X(no_single_damaged_byte_gets_past_the_checks)                       \
+				X(what_is_no_readable_file_is_refused) X(a_file_is_read_as_it_is)
 
 UNIT_SUITE(elf, TESTS)

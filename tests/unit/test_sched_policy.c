@@ -204,6 +204,95 @@ START_TEST(gang_runs_siblings_at_the_same_time)
 }
 END_TEST
 
+/* Who a policy picks for pCPU 0 from three vCPUs. */
+static int pick(const char *policy, const struct sched_entity entity[3], uint64_t turn)
+{
+	struct sched_view view = {
+		.entity = entity,
+		.nr_entities = 3,
+		.nr_gangs = 2,
+		.turn = turn,
+	};
+
+	return sched_policy_find(policy)->pick(&view);
+}
+
+START_TEST(round_robin_picks_whoever_has_waited_longest_at_home)
+{
+	struct sched_entity entity[] = {
+		{ .state = SCHED_READY, .ready_since = 5 },
+		{ .state = SCHED_READY, .ready_since = 7 },
+		{ .state = SCHED_READY, .ready_since = 1, .home = 1 },
+	};
+
+	ck_assert_int_eq(pick("round-robin", entity, 0), 0);
+	entity[1].ready_since = 3;
+	ck_assert_int_eq(pick("round-robin", entity, 0), 1);
+	entity[0].state = entity[1].state = SCHED_RUNNING;
+	ck_assert_int_eq(pick("round-robin", entity, 0), 2);
+	entity[2].state = SCHED_BLOCKED;
+	ck_assert_int_eq(pick("round-robin", entity, 0), -1);
+}
+END_TEST
+
+START_TEST(boost_picks_the_awaited_one_that_has_waited_longest)
+{
+	struct sched_entity entity[] = {
+		{ .state = SCHED_READY, .ready_since = 9, .awaited = true },
+		{ .state = SCHED_READY, .ready_since = 5 },
+		{ .state = SCHED_READY, .ready_since = 8 },
+	};
+
+	ck_assert_int_eq(pick("boost", entity, 0), 0);
+	entity[2].awaited = true;
+	ck_assert_int_eq(pick("boost", entity, 0), 2);
+	entity[2].granted_at = 6; /* it had its turn while vCPU 1 waited */
+	ck_assert_int_eq(pick("boost", entity, 0), 0);
+	entity[0].awaited = entity[2].awaited = false;
+	ck_assert_int_eq(pick("boost", entity, 0), 1);
+}
+END_TEST
+
+START_TEST(gang_picks_from_the_gang_whose_turn_it_is)
+{
+	struct sched_entity entity[] = {
+		{ .state = SCHED_READY, .ready_since = 9, .gang = 0 },
+		{ .state = SCHED_READY, .ready_since = 5, .gang = 1 },
+		{ .state = SCHED_BLOCKED },
+	};
+
+	for (uint64_t turn = 0; turn < 10; turn++)
+		ck_assert_int_eq(pick("gang", entity, turn), (int)(turn % 2));
+	entity[0].state = SCHED_RUNNING;
+	ck_assert_int_eq(pick("gang", entity, 0), 1);
+}
+END_TEST
+
+START_TEST(policies_say_what_they_need)
+{
+	for (unsigned k = 0; k < nr_sched_policies; k++) {
+		const char *name = sched_policies[k].name;
+
+		ck_assert_int_eq(sched_policies[k].needs_alignment, strcmp(name, "gang") == 0);
+		ck_assert_int_eq(sched_policies[k].uses_hints, strcmp(name, "boost") == 0);
+	}
+	ck_assert_int_eq(sched_slice_phase_find("independent"), SLICES_independent);
+}
+END_TEST
+
+/* The sequence that splitmix64 is known to give for this seed. */
+START_TEST(random_numbers_are_those_of_splitmix64)
+{
+	static const uint64_t expected[] = { 6457827717110365317u, 3203168211198807973u,
+					     9817491932198370423u, 4593380528125082431u,
+					     16408922859458223821u };
+	uint64_t state = 1234567;
+
+	for (unsigned i = 0; i < COUNT_OF(expected); i++)
+		ck_assert_uint_eq(sched_random(&state), expected[i]);
+}
+END_TEST
+
 START_TEST(boost_prefers_who_is_awaited)
 {
 	struct sim s;
@@ -333,5 +422,10 @@ END_TEST
 	X(aligned_slices_end_together_and_later_than_now)                    \
 	X(anti_slices_end_half_a_slice_apart)                                \
 	X(waiters_are_those_who_are_ready_at_home)                           \
+	X(round_robin_picks_whoever_has_waited_longest_at_home)              \
+	X(boost_picks_the_awaited_one_that_has_waited_longest)               \
+	X(gang_picks_from_the_gang_whose_turn_it_is)                         \
+	X(policies_say_what_they_need)                                       \
+	X(random_numbers_are_those_of_splitmix64)                            \
 	X(unknown_names_are_not_found)
 UNIT_SUITE(sched_policy, CASES)

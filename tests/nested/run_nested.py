@@ -4,6 +4,7 @@
 import argparse
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -171,6 +172,8 @@ def main():
     if arguments.skip:
         skip(arguments.skip)
     skip_if_something_is_missing(kernel)
+    # So that the machine goes, too, when the test is ended from outside.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     with tempfile.TemporaryDirectory() as work:
         initramfs = make_initramfs(arguments.build, kernel, arguments, work)
         machine = Machine(kernel, initramfs, arguments.npt, work)

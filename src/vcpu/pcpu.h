@@ -124,4 +124,7 @@ bool pcpus_are_stopping(const struct pcpus *p);
 /* CLOCK_MONOTONIC, in nanoseconds: the clock of all times here. */
 uint64_t monotonic_ns(void);
 
+/* CPU time of the calling thread so far, in nanoseconds. */
+uint64_t thread_cpu_ns(void);
+
 #endif

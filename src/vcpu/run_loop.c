@@ -18,6 +18,7 @@ static void enter_slice(struct loop *l, uint64_t waited_ns)
 
 	steal_enter(l->v, waited_ns);
 	l->v->entered_ns = monotonic_ns();
+	l->v->entered_cpu_ns = thread_cpu_ns();
 	l->v->stats.slices++;
 	trace(l->v->trace, TRACE_RUN,
 	      l->pcpus->kernel_schedules ? TRACE_KERNEL_SCHEDULES : l->pcpus->entity[l->i].pcpu);
@@ -114,22 +115,35 @@ static bool yield(struct loop *l)
 }
 
 /*
+ * Whether the vCPU halted, or was reset by INIT, in its slice. KVM is asked only if
+ * the thread slept for most of the slice, since the answer costs more than the
+ * rest of a hand-over; what idled for less is found after its next slice.
+ */
+static enum vcpu_idleness idleness(const struct loop *l)
+{
+	uint64_t slice_ns = monotonic_ns() - l->v->entered_ns;
+	uint64_t used_ns = thread_cpu_ns() - l->v->entered_cpu_ns;
+
+	return used_ns > slice_ns / 2 ? VCPU_NOT_IDLE : vcpu_idleness(l->v);
+}
+
+/*
  * Forced out of the guest. The mark comes first, since every moment before it is
  * one in which an initiator sends an IPI and waits; if it turns out that the vCPU
  * may go on, the mark is taken back like any other.
  */
 static bool kicked(struct loop *l)
 {
-	enum vcpu_idleness idleness = VCPU_NOT_IDLE;
+	enum vcpu_idleness idle = VCPU_NOT_IDLE;
 	uint64_t waited_ns;
 
 	steal_leave(l->v);
 	vcpu_drain_kick();
 	if (pcpus_slice_is_over(l->pcpus, l->i))
-		idleness = vcpu_idleness(l->v);
-	if (idleness != VCPU_NOT_IDLE) {
+		idle = idleness(l);
+	if (idle != VCPU_NOT_IDLE) {
 		steal_enter(l->v, 0); /* idle is not preempted (9ee83635d872) */
-		return idleness == VCPU_HALTED ? halt(l) : await_start(l);
+		return idle == VCPU_HALTED ? halt(l) : await_start(l);
 	}
 	leave_slice(l, TRACE_WAIT);
 	if (!pcpus_preempt(l->pcpus, l->i, &waited_ns))

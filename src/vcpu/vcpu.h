@@ -67,6 +67,7 @@ struct vcpu {
 	bool marks_when_halted;	 /* policy: a halted vCPU is marked preempted too */
 	bool kernel_has_steal;	 /* the kernel keeps the guest's steal-time page just now */
 	uint64_t entered_ns;	 /* when it was given its present pCPU */
+	uint64_t entered_cpu_ns; /* CPU time of its thread at that moment */
 };
 
 /* Creates a vCPU in the VM that vm_fd stands for. 0, or -1 with an error. */

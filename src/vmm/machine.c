@@ -176,14 +176,6 @@ static void note_first_run(struct machine *m)
 				    __ATOMIC_RELAXED, __ATOMIC_RELAXED);
 }
 
-static uint64_t thread_cpu_ns(void)
-{
-	struct timespec used;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
-	return (uint64_t)used.tv_sec * NS_PER_S + (uint64_t)used.tv_nsec;
-}
-
 static void *vcpu_thread_main(void *argument)
 {
 	struct vcpu_thread *t = argument;

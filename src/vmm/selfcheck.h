@@ -26,7 +26,7 @@ enum proof {
 
 struct selfcheck {
 	enum proof proof[NR_FLUSH_PRIMS];
-	uint64_t resume_ns[NR_FLUSH_PRIMS]; /* median cost of primitive and entry; 0 if not tried */
+	uint64_t resume_ns[NR_FLUSH_PRIMS]; /* least cost of primitive and entry; 0 if not tried */
 	uint64_t plain_resume_ns;	    /* the same with no primitive */
 	bool exit_alone_flushes; /* the control: staleness did not outlive a plain exit */
 };

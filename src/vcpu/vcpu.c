@@ -15,8 +15,7 @@
 
 #include "kvm_ioctl.h"
 
-#define MAX_CPUID_ENTRIES 256
-#define NS_PER_S	  1000000000ull
+#define NS_PER_S 1000000000ull
 
 #define CPUID_1_ECX_MWAIT   (1u << 3)
 #define CPUID_1_ECX_PCID    (1u << 17)
@@ -49,17 +48,18 @@ static void adjust_cpuid(struct kvm_cpuid_entry2 *e, unsigned apic_id)
 	}
 }
 
-static int set_cpuid(struct vcpu *v, int kvm_fd, struct error *err)
+int vcpu_read_cpuid(struct vcpu_cpuid *ret_cpuid, int kvm_fd, struct error *err)
 {
-	struct {
-		struct kvm_cpuid2 head;
-		struct kvm_cpuid_entry2 entries[MAX_CPUID_ENTRIES];
-	} cpuid = { .head.nent = MAX_CPUID_ENTRIES };
+	ret_cpuid->head = (struct kvm_cpuid2){ .nent = VCPU_MAX_CPUID_ENTRIES };
+	return kvm_ioctl(err, kvm_fd, KVM_GET_SUPPORTED_CPUID, ret_cpuid);
+}
 
-	if (kvm_ioctl(err, kvm_fd, KVM_GET_SUPPORTED_CPUID, &cpuid) < 0)
-		return -1;
+static int set_cpuid(struct vcpu *v, const struct vcpu_cpuid *supported, struct error *err)
+{
+	struct vcpu_cpuid cpuid = *supported;
+
 	for (unsigned i = 0; i < cpuid.head.nent; i++)
-		adjust_cpuid(&cpuid.head.entries[i], v->index);
+		adjust_cpuid(&cpuid.entries[i], v->index);
 	return kvm_ioctl(err, v->fd, KVM_SET_CPUID2, &cpuid);
 }
 
@@ -127,13 +127,14 @@ static int map_run(struct vcpu *v, int kvm_fd, struct error *err)
 	return 0;
 }
 
-int vcpu_init(struct vcpu *v, int kvm_fd, int vm_fd, unsigned vm, unsigned index, struct error *err)
+int vcpu_init(struct vcpu *v, int kvm_fd, int vm_fd, const struct vcpu_cpuid *cpuid, unsigned vm,
+	      unsigned index, struct error *err)
 {
 	*v = (struct vcpu){ .vm = vm, .index = index, .steal.protocol = &steal_protocol };
 	v->fd = kvm_ioctl(err, vm_fd, KVM_CREATE_VCPU, index);
 	if (v->fd < 0)
 		return -1;
-	if (map_run(v, kvm_fd, err) || set_cpuid(v, kvm_fd, err) || set_signal_mask(v, err) ||
+	if (map_run(v, kvm_fd, err) || set_cpuid(v, cpuid, err) || set_signal_mask(v, err) ||
 	    open_lint0(v, err) || share_tsc(v, err) || set_runnable(v, err)) {
 		vcpu_finish(v);
 		return -1;

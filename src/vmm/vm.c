@@ -110,13 +110,17 @@ static int split_irqchip(struct vm *vm, struct error *err)
 
 static int create_vcpus(struct vm *vm, int kvm_fd, unsigned nr_vcpus, struct error *err)
 {
+	struct vcpu_cpuid cpuid;
+
+	if (vcpu_read_cpuid(&cpuid, kvm_fd, err))
+		return -1;
 	vm->vcpu = calloc(nr_vcpus, sizeof(*vm->vcpu));
 	if (!vm->vcpu)
 		return error_set(err, EXIT_HOST, "not enough memory for %u vCPUs", nr_vcpus);
 	for (; vm->nr_vcpus < nr_vcpus; vm->nr_vcpus++) {
 		struct vcpu *v = &vm->vcpu[vm->nr_vcpus];
 
-		if (vcpu_init(v, kvm_fd, vm->fd, vm->index, vm->nr_vcpus, err))
+		if (vcpu_init(v, kvm_fd, vm->fd, &cpuid, vm->index, vm->nr_vcpus, err))
 			return -1;
 	}
 	return 0;

@@ -12,7 +12,7 @@
 #include "x86_boot.h"
 
 #define MEM_BYTES MV_MEM_MIN_BYTES
-#define ROUNDS	  9
+#define ROUNDS	  5
 
 /* Guest-physical addresses of the check's own things, one page each. */
 #define CODE_GPA     MV_IMAGE_GPA

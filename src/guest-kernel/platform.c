@@ -17,7 +17,7 @@ static void doorbell_puts(const char *text)
 	}
 }
 
-static _Noreturn void doorbell_exit(uint32_t code)
+static __attribute__((noreturn)) void doorbell_exit(uint32_t code)
 {
 	for (;;)
 		mmio_write32(MV_DOORBELL_GPA + MV_DB_EXIT, code);
@@ -48,7 +48,7 @@ static void doorbell_halt(void)
 	mmio_write32(MV_DOORBELL_GPA + MV_DB_IDLE, 0);
 }
 
-static _Noreturn void doorbell_idle(void)
+static __attribute__((noreturn)) void doorbell_idle(void)
 {
 	for (;;)
 		doorbell_halt();

@@ -85,7 +85,7 @@ static void pvh_puts(const char *text)
 		out8(PORT_SERIAL, (uint8_t)*text++);
 }
 
-static _Noreturn void pvh_idle(void)
+static __attribute__((noreturn)) void pvh_idle(void)
 {
 	for (;;)
 		cpu_relax();
@@ -214,7 +214,7 @@ static uint32_t print_results(void)
 	return stale ? MV_EXIT_FAILED : MV_EXIT_OK;
 }
 
-static _Noreturn void pvh_exit(uint32_t code)
+static __attribute__((noreturn)) void pvh_exit(uint32_t code)
 {
 	out8(PORT_DEBUG_EXIT, (uint8_t)(code == MV_EXIT_OK ? print_results() : code));
 	pvh_idle();

@@ -56,7 +56,7 @@ static void double_puts(const char *text)
 	strncat(guest_said, text, sizeof(guest_said) - strlen(guest_said) - 1);
 }
 
-static _Noreturn void double_exit(uint32_t code)
+static __attribute__((noreturn)) void double_exit(uint32_t code)
 {
 	guest_exit_code = code;
 	longjmp(guest_exit_point, 1);

@@ -215,13 +215,20 @@ static void decode_exit(struct vcpu_exit *e, struct kvm_run *run)
 	}
 }
 
+static bool leaves_access_open(enum vcpu_exit_kind kind)
+{
+	return kind == VCPU_EXIT_MMIO || kind == VCPU_EXIT_IO || kind == VCPU_EXIT_MSR_WRITE;
+}
+
 static void enter_kvm(struct vcpu *v, struct vcpu_exit *ret_exit)
 {
 	int result = ioctl(v->fd, KVM_RUN, 0);
 
 	v->stats.exits++;
+	v->access_is_open = false;
 	if (result == 0) {
 		decode_exit(ret_exit, v->run);
+		v->access_is_open = leaves_access_open(ret_exit->kind);
 		return;
 	}
 	if (errno == EINTR || errno == EAGAIN) {
@@ -285,6 +292,9 @@ void vcpu_drain_kick(void)
 
 void vcpu_complete_io(struct vcpu *v)
 {
+	if (!v->access_is_open)
+		return;
+	v->access_is_open = false;
 	v->run->immediate_exit = 1;
 	ioctl(v->fd, KVM_RUN, 0);
 	v->run->immediate_exit = 0;

@@ -61,6 +61,7 @@ struct vcpu {
 	struct vcpu_stats stats;
 	struct mv_trace_ring *trace; /* NULL: tracing is off */
 	struct mv_hist handover; /* ns from the end of another's slice until KVM_RUN for this one */
+	bool access_is_open;	 /* the last exit's MMIO, port or MSR access is not completed yet */
 	uint32_t in_guest;	 /* atomic: between vcpu_run() and its return */
 	uint32_t must_flush;	 /* atomic: somebody asked for a flush before it runs on */
 	int yield_to;		 /* with VCPU_YIELD: who runs next, among all vCPUs; -1: anyone */

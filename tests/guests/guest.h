@@ -117,10 +117,9 @@ static inline void load_gdt(void)
 	asm volatile("lgdt %0" ::"m"(gdtr));
 }
 
-/* The caller goes on in ring 3, where code runs natively on every kind of KVM. */
-static inline void enter_ring3(void)
+/* The caller goes on in ring 3, by the selectors of the GDT that is loaded. */
+static inline void go_to_ring3(void)
 {
-	load_gdt();
 	asm volatile("mov %%rsp, %%rax\n\t"
 		     "push $0x2b\n\t"
 		     "push %%rax\n\t"
@@ -131,6 +130,13 @@ static inline void enter_ring3(void)
 		     "iretq\n"
 		     "1:" ::
 			     : "rax", "memory");
+}
+
+/* The same with the GDT above. In ring 3 code runs natively on every kind of KVM. */
+static inline void enter_ring3(void)
+{
+	load_gdt();
+	go_to_ring3();
 }
 
 /* ---- cases ------------------------------------------------------------------------ */

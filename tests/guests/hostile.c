@@ -114,21 +114,6 @@ static void load_descriptors(uint32_t vcpu)
 	asm volatile("lgdt %0; lidt %1; ltr %w2" ::"m"(gdtr), "m"(idtr), "r"(0x38));
 }
 
-/* load_gdt() would take the task segment away again, so this is not enter_ring3(). */
-static void go_to_ring3(void)
-{
-	asm volatile("mov %%rsp, %%rax\n\t"
-		     "push $0x2b\n\t"
-		     "push %%rax\n\t"
-		     "push $0x202\n\t"
-		     "push $0x33\n\t"
-		     "lea 1f(%%rip), %%rax\n\t"
-		     "push %%rax\n\t"
-		     "iretq\n"
-		     "1:" ::
-			     : "rax", "memory");
-}
-
 static struct attacker prepare(const struct mv_boot_info *boot, uint32_t vcpu)
 {
 	struct attacker a = {
@@ -255,6 +240,7 @@ static _Noreturn void from_ring3(const struct mv_boot_info *boot, uint32_t vcpu,
 {
 	struct attacker a = prepare(boot, vcpu);
 
+	/* Not enter_ring3(): load_gdt() would take the task segment away again. */
 	go_to_ring3();
 	attack_for_ever(&a, attacks, nr);
 }

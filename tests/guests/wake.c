@@ -7,7 +7,10 @@
 
 #define ICR_FIXED (1u << 14 | WAKE_VECTOR)
 #define ICR_INIT  (1u << 14 | 5u << 8)
-#define ICR_SIPI  (1u << 14 | 6u << 8 | 0xf0) /* at 0xf0000, where memory is zero */
+#define ICR_SIPI  (1u << 14 | 6u << 8 | START_GPA >> 12)
+
+#define START_GPA      0xf0000 /* free: the image begins above it */
+#define OUT_AL_TO_0X77 0x77e6
 
 static uint32_t woken;	 /* times that the handler ran */
 static uint32_t halting; /* number of the halt that vCPU 1 is about to begin; 0: not ready */
@@ -159,9 +162,11 @@ static void init_halted(const struct mv_boot_info *boot, uint32_t vcpu)
 	}
 }
 
-/* After the reset it starts in real mode, in memory that holds no code. */
+/* After the reset it starts in real mode, with an instruction that ends the run. */
 static void init_and_start(const struct mv_boot_info *boot, uint32_t vcpu)
 {
+	if (vcpu == 0)
+		*(volatile uint16_t *)START_GPA = OUT_AL_TO_0X77;
 	init_running(boot, vcpu);
 	send_ipi(1, ICR_SIPI);
 	for (;;)

@@ -32,7 +32,8 @@ static int compare(const void *a, const void *b)
 
 static void sort(double *values, unsigned nr)
 {
-	qsort(values, nr, sizeof(*values), compare);
+	if (nr > 0) /* an empty array may be NULL, which qsort() must not be given */
+		qsort(values, nr, sizeof(*values), compare);
 }
 
 double stats_quantile(const double *sorted, unsigned nr, double share)

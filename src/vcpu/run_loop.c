@@ -58,13 +58,13 @@ static bool halt(struct loop *l)
 		steal_leave(l->v);
 	pcpus_release(l->pcpus, l->i);
 	l->v->stats.halts++;
-	for (;;) {
+	for (;;) { /* the kick that tells of the end may have been drained before we came here */
+		if (pcpus_are_stopping(l->pcpus))
+			return false;
 		vcpu_wait_halted(l->v, &exit);
 		if (exit.kind != VCPU_EXIT_KICK)
 			break;
 		vcpu_drain_kick();
-		if (pcpus_are_stopping(l->pcpus))
-			return false;
 	}
 	l->v->stats.halted_ns += monotonic_ns() - since_ns;
 	return acquire(l);

@@ -11,10 +11,13 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "dispatch.h"
 #include "vcpu.h"
 
 #define NS_PER_S 1000000000ull
-#define NOBODY	 (-1)
+
+/* How often a vCPU that waits in a replay looks whether anybody waits in vain. */
+#define REPLAY_CHECK_NS 10000000
 
 static uint64_t read_clock(clockid_t clock)
 {
@@ -39,19 +42,13 @@ bool pcpus_are_stopping(const struct pcpus *p)
 	return __atomic_load_n(&p->stopping, __ATOMIC_ACQUIRE);
 }
 
-/* Gangs of one VM after the other, each as many vCPUs as there are pCPUs. */
-static unsigned gangs_per_vm(const struct pcpu_config *config)
-{
-	return (config->nr_vcpus + config->nr_pcpus - 1) / config->nr_pcpus;
-}
-
 static struct sched_entity make_entity(const struct pcpu_config *config, unsigned i)
 {
 	unsigned vm = i / config->nr_vcpus, vcpu = i % config->nr_vcpus;
 
 	return (struct sched_entity){
 		.vm = vm,
-		.gang = vm * gangs_per_vm(config) + vcpu / config->nr_pcpus,
+		.gang = vm * dispatch_gangs_per_vm(config) + vcpu / config->nr_pcpus,
 		.home = vcpu % config->nr_pcpus,
 	};
 }
@@ -92,17 +89,6 @@ void pcpus_finish(struct pcpus *p)
 
 /* ---- threads ------------------------------------------------------------- */
 
-static void pin(struct pcpus *p, unsigned i, unsigned pcpu)
-{
-	struct pcpu_waiter *w = &p->waiter[i];
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(p->pcpu[pcpu].host_cpu, &set);
-	sched_setaffinity(w->tid, sizeof(set), &set);
-	w->affine_to = pcpu;
-}
-
 int pcpus_attach(struct pcpus *p, unsigned i, struct error *err)
 {
 	struct pcpu_waiter *w = &p->waiter[i];
@@ -116,147 +102,24 @@ int pcpus_attach(struct pcpus *p, unsigned i, struct error *err)
 	if (timer_create(CLOCK_MONOTONIC, &event, &w->slice_timer))
 		return error_set_errno(err, EXIT_HOST, errno, "cannot create a slice timer");
 	w->has_timer = true;
-	pin(p, i, p->entity[i].home);
+	dispatch_pin(p, i, p->entity[i].home);
 	return 0;
 }
 
-static void wait_for_grant(struct pcpu_waiter *w)
+/* In a replay it also watches that others do not wait in vain for who is due. */
+static void wait_for_grant(struct pcpus *p, struct pcpu_waiter *w)
 {
-	while (!__atomic_load_n(&w->granted, __ATOMIC_ACQUIRE))
-		syscall(SYS_futex, &w->granted, FUTEX_WAIT_PRIVATE, 0, NULL);
-}
+	struct timespec patience = { .tv_nsec = REPLAY_CHECK_NS };
+	const struct timespec *timeout = p->config.replay ? &patience : NULL;
 
-static void wake(struct pcpu_waiter *w)
-{
-	syscall(SYS_futex, &w->granted, FUTEX_WAKE_PRIVATE, 1);
-}
-
-/* ---- decisions, all under the lock --------------------------------------- */
-
-static void arm_slice_timer(struct pcpus *p, struct pcpu *c)
-{
-	struct itimerspec when = {
-		.it_value = { .tv_sec = (time_t)(c->slice_end_ns / NS_PER_S),
-			      .tv_nsec = (long)(c->slice_end_ns % NS_PER_S) },
-	};
-
-	timer_settime(p->waiter[c->current].slice_timer, TIMER_ABSTIME, &when, NULL);
-	c->timed = true;
-}
-
-/* A new slice for the holder of a pCPU; timed only if somebody waits for it. */
-static void start_slice(struct pcpus *p, unsigned pcpu)
-{
-	struct pcpu *c = &p->pcpu[pcpu];
-
-	c->slice_end_ns = sched_slice_end(&p->config.slices, pcpu, monotonic_ns(),
-					  sched_random(&p->random));
-	c->timed = c->extended = false;
-	if (sched_has_waiter(p->entity, p->nr_entities, pcpu))
-		arm_slice_timer(p, c);
-}
-
-/* The holder is inside a shootdown: its slice may last a little longer, once. */
-static bool extend_slice(struct pcpus *p, unsigned i)
-{
-	struct pcpu *c = &p->pcpu[p->entity[i].pcpu];
-	const struct mv_hint *hint = p->waiter[i].hint;
-
-	if (!p->config.grace_ns || c->extended || !hint ||
-	    !__atomic_load_n(&hint->critical, __ATOMIC_RELAXED))
-		return false;
-	c->slice_end_ns = monotonic_ns() + p->config.grace_ns;
-	c->extended = true;
-	arm_slice_timer(p, c);
-	return true;
-}
-
-static void grant(struct pcpus *p, unsigned pcpu, unsigned i, uint64_t expired_ns)
-{
-	p->waiter[i].expired_ns = expired_ns;
-	p->pcpu[pcpu].current = (int)i;
-	p->entity[i].state = SCHED_RUNNING;
-	p->entity[i].granted_at = p->ticket;
-	p->entity[i].pcpu = pcpu;
-	if (p->waiter[i].affine_to != pcpu)
-		pin(p, i, pcpu);
-	start_slice(p, pcpu);
-	__atomic_store_n(&p->waiter[i].granted, 1, __ATOMIC_RELEASE);
-}
-
-/* Takes down who is awaited, for a policy that asks. */
-static void read_hints(struct pcpus *p)
-{
-	for (unsigned i = 0; i < p->nr_entities; i++) {
-		const struct mv_hint *hint = p->waiter[i].hint;
-
-		p->entity[i].awaited = hint && __atomic_load_n(&hint->awaited, __ATOMIC_RELAXED);
+	while (!__atomic_load_n(&w->granted, __ATOMIC_ACQUIRE)) {
+		syscall(SYS_futex, &w->granted, FUTEX_WAIT_PRIVATE, 0, timeout);
+		if (timeout && !__atomic_load_n(&w->granted, __ATOMIC_ACQUIRE)) {
+			pthread_mutex_lock(&p->lock);
+			dispatch_check_replay(p);
+			pthread_mutex_unlock(&p->lock);
+		}
 	}
-}
-
-/*
- * Gives a free pCPU to whom the policy chooses. `expired_ns` is when the slice ended
- * that made it free, or 0. Returns that vCPU, or NOBODY.
- */
-static int hand_over(struct pcpus *p, unsigned pcpu, uint64_t expired_ns)
-{
-	struct sched_view view = {
-		.entity = p->entity,
-		.nr_entities = p->nr_entities,
-		.nr_gangs = p->config.nr_vms * gangs_per_vm(&p->config),
-		.pcpu = pcpu,
-		.turn = sched_turn(&p->config.slices, monotonic_ns()),
-		.random = sched_random(&p->random),
-	};
-
-	if (p->config.policy->uses_hints)
-		read_hints(p);
-	int next = p->config.policy->pick(&view);
-
-	p->pcpu[pcpu].current = NOBODY;
-	if (next >= 0)
-		grant(p, pcpu, (unsigned)next, expired_ns);
-	return next;
-}
-
-static void become_ready(struct pcpus *p, unsigned i)
-{
-	p->entity[i].state = SCHED_READY;
-	p->entity[i].ready_since = p->ticket++;
-	p->waiter[i].ready_ns = monotonic_ns();
-	__atomic_store_n(&p->waiter[i].granted, 0, __ATOMIC_RELAXED);
-}
-
-/* A pCPU that nobody has: the vCPU's home if that is one, or else any; NOBODY if none is. */
-static int find_idle_pcpu(const struct pcpus *p, unsigned i)
-{
-	unsigned home = p->entity[i].home;
-
-	if (p->pcpu[home].current == NOBODY)
-		return (int)home;
-	for (unsigned c = 0; c < p->config.nr_pcpus; c++) {
-		if (p->pcpu[c].current == NOBODY)
-			return (int)c;
-	}
-	return NOBODY;
-}
-
-/* Finds an idle pCPU for a vCPU that waits, or sees to it that its home becomes free. */
-static void place(struct pcpus *p, unsigned i)
-{
-	if (p->kernel_schedules) {
-		p->entity[i].state = SCHED_RUNNING;
-		__atomic_store_n(&p->waiter[i].granted, 1, __ATOMIC_RELEASE);
-		return;
-	}
-
-	int idle = find_idle_pcpu(p, i);
-	struct pcpu *home = &p->pcpu[p->entity[i].home];
-
-	if (idle != NOBODY)
-		grant(p, (unsigned)idle, i, 0);
-	else if (!home->timed)
-		arm_slice_timer(p, home);
 }
 
 /* ---- what vCPUs call ------------------------------------------------------ */
@@ -264,7 +127,7 @@ static void place(struct pcpus *p, unsigned i)
 /* Waits until a pCPU has been granted, and says for how long; false at the end. */
 static bool wait_turn(struct pcpus *p, unsigned i, uint64_t *ret_waited_ns)
 {
-	wait_for_grant(&p->waiter[i]);
+	wait_for_grant(p, &p->waiter[i]);
 	*ret_waited_ns = monotonic_ns() - p->waiter[i].ready_ns;
 	return !pcpus_are_stopping(p);
 }
@@ -276,61 +139,54 @@ bool pcpus_acquire(struct pcpus *p, unsigned i, uint64_t *ret_waited_ns)
 		pthread_mutex_unlock(&p->lock);
 		return false;
 	}
-	become_ready(p, i);
-	place(p, i);
+	dispatch_become_ready(p, i);
+	dispatch_place(p, i);
 	pthread_mutex_unlock(&p->lock);
 	return wait_turn(p, i, ret_waited_ns);
 }
 
-void pcpus_release(struct pcpus *p, unsigned i)
+void pcpus_release(struct pcpus *p, unsigned i, enum slice_end end)
 {
+	int next = NOBODY;
+
 	pthread_mutex_lock(&p->lock);
 	p->entity[i].state = SCHED_BLOCKED;
-	int next = p->kernel_schedules ? NOBODY : hand_over(p, p->entity[i].pcpu, 0);
+	if (!p->kernel_schedules)
+		next = dispatch_hand_over(p, p->entity[i].pcpu, end);
 	pthread_mutex_unlock(&p->lock);
 	if (next != NOBODY)
-		wake(&p->waiter[next]);
+		dispatch_wake(&p->waiter[next]);
 }
 
 /* With the lock held, which it drops. */
-static bool give_way(struct pcpus *p, unsigned i, uint64_t expired_ns, uint64_t *ret_waited_ns)
+static bool give_way(struct pcpus *p, unsigned i, enum slice_end end, uint64_t *ret_waited_ns)
 {
-	become_ready(p, i);
-	int next = hand_over(p, p->entity[i].pcpu, expired_ns);
+	dispatch_become_ready(p, i);
+	int next = dispatch_hand_over(p, p->entity[i].pcpu, end);
 	if (p->entity[i].state == SCHED_READY)
-		place(p, i);
+		dispatch_place(p, i);
 	pthread_mutex_unlock(&p->lock);
-	if (next != (int)i)
-		wake(&p->waiter[next]);
+	if (next != (int)i && next != NOBODY)
+		dispatch_wake(&p->waiter[next]);
 	return wait_turn(p, i, ret_waited_ns);
-}
-
-static bool slice_has_ended(const struct pcpus *p, unsigned i)
-{
-	return monotonic_ns() >= p->pcpu[p->entity[i].pcpu].slice_end_ns;
 }
 
 bool pcpus_slice_is_over(struct pcpus *p, unsigned i)
 {
 	pthread_mutex_lock(&p->lock);
-	bool over = !p->kernel_schedules && slice_has_ended(p, i) &&
-		    sched_has_waiter(p->entity, p->nr_entities, p->entity[i].pcpu);
+	bool over = !p->kernel_schedules && dispatch_slice_has_ended(p, i) &&
+		    dispatch_is_wanted(p, i);
 	pthread_mutex_unlock(&p->lock);
 	return over;
 }
 
-/* With nobody waiting a new slice begins, whose timer is armed when somebody comes. */
 bool pcpus_preempt(struct pcpus *p, unsigned i, uint64_t *ret_waited_ns)
 {
-	unsigned pcpu = p->entity[i].pcpu;
-
 	*ret_waited_ns = 0;
 	pthread_mutex_lock(&p->lock);
-	if (!p->stopping && !p->kernel_schedules && slice_has_ended(p, i) && !extend_slice(p, i)) {
-		if (sched_has_waiter(p->entity, p->nr_entities, pcpu))
-			return give_way(p, i, p->pcpu[pcpu].slice_end_ns, ret_waited_ns);
-		start_slice(p, pcpu);
-	}
+	if (!p->stopping && !p->kernel_schedules && dispatch_slice_has_ended(p, i) &&
+	    !dispatch_keep(p, i))
+		return give_way(p, i, SLICE_expired, ret_waited_ns);
 	pthread_mutex_unlock(&p->lock);
 	return !pcpus_are_stopping(p);
 }
@@ -341,7 +197,7 @@ bool pcpus_yield(struct pcpus *p, unsigned i, uint64_t *ret_waited_ns)
 	pthread_mutex_lock(&p->lock);
 	bool to_kernel = p->kernel_schedules;
 	if (!p->stopping && !to_kernel)
-		return give_way(p, i, 0, ret_waited_ns);
+		return give_way(p, i, SLICE_yielded, ret_waited_ns);
 	pthread_mutex_unlock(&p->lock);
 	if (to_kernel)
 		sched_yield();
@@ -366,6 +222,17 @@ void pcpus_let_kernel_schedule(struct pcpus *p, bool yes)
 	pthread_mutex_unlock(&p->lock);
 }
 
+void pcpus_begin_part(struct pcpus *p, uint32_t phase)
+{
+	pthread_mutex_lock(&p->lock);
+	if (p->config.record)
+		schedule_log_add(p->config.record,
+				 &(struct schedule_entry){ .vcpu = phase, .end = SLICE_phase });
+	if (p->config.replay)
+		replay_begin_part(p->config.replay);
+	pthread_mutex_unlock(&p->lock);
+}
+
 uint64_t pcpus_expired_ns(const struct pcpus *p, unsigned i)
 {
 	return p->waiter[i].expired_ns;
@@ -374,10 +241,11 @@ uint64_t pcpus_expired_ns(const struct pcpus *p, unsigned i)
 void pcpus_stop(struct pcpus *p)
 {
 	pthread_mutex_lock(&p->lock);
+	dispatch_stop(p);
 	__atomic_store_n(&p->stopping, true, __ATOMIC_RELEASE);
 	for (unsigned i = 0; i < p->nr_entities; i++) {
 		__atomic_store_n(&p->waiter[i].granted, 1, __ATOMIC_RELEASE);
-		wake(&p->waiter[i]);
+		dispatch_wake(&p->waiter[i]);
 	}
 	pthread_mutex_unlock(&p->lock);
 }

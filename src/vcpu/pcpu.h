@@ -5,8 +5,8 @@
  * minivmm is the scheduler of its vCPUs. Each pCPU is a slot pinned to one host
  * CPU; every vCPU has a thread, and the thread lets its guest execute only while
  * it holds a slot. A timer ends the slice by forcing an exit. What the policy
- * (sched_policy.h) decides is carried out here: under one lock, because a decision looks
- * at all vCPUs, and then by waking the thread that was chosen.
+ * (sched_policy.h) decides is carried out under one lock, because a decision looks at all
+ * vCPUs (dispatch.h), and then by waking the thread that was chosen.
  *
  * The order of calls in a vCPU's thread: attach once; then acquire, any number of
  * preempt, and release, again and again. A vCPU is named by its index among the
@@ -23,7 +23,9 @@
 
 #include "error.h"
 #include "minivmm/abi.h"
+#include "replay.h"
 #include "sched_policy.h"
+#include "schedule_log.h"
 
 /* How vCPUs share the pCPUs; times in nanoseconds. */
 struct pcpu_config {
@@ -35,14 +37,19 @@ struct pcpu_config {
 	uint64_t grace_ns; /* by which a slice may be extended once; 0: never */
 	const struct sched_policy *policy;
 	uint64_t seed;
+	struct schedule_log *record; /* takes down every decision; NULL: none does */
+	struct replay *replay;	     /* makes them, as long as it can; NULL: the policy does */
 };
 
 struct pcpu {
 	int host_cpu;
-	int current;	       /* index of the vCPU that holds it, or -1 */
-	uint64_t slice_end_ns; /* CLOCK_MONOTONIC */
-	bool timed;	       /* the timer of `current` will end the slice */
-	bool extended;	       /* by the grace */
+	int current;		 /* index of the vCPU that holds it, or -1 */
+	uint64_t slice_start_ns; /* CLOCK_MONOTONIC */
+	uint64_t slice_end_ns;
+	bool timed;			       /* the timer of `current` will end the slice */
+	bool extended;			       /* by the grace */
+	size_t recorded;		       /* index of its slice in the log */
+	const struct schedule_entry *replayed; /* that its slice repeats; NULL: the policy's */
 };
 
 /* What the scheduler keeps for the thread of one vCPU. */
@@ -66,6 +73,7 @@ struct pcpus {
 	unsigned nr_entities;
 	uint64_t ticket;
 	uint64_t random;
+	uint64_t recorded_since_ns; /* CLOCK_MONOTONIC of the first slice in the log */
 	bool stopping;
 	bool kernel_schedules; /* see pcpus_let_kernel_schedule() */
 };
@@ -84,8 +92,11 @@ int pcpus_attach(struct pcpus *p, unsigned i, struct error *err);
  */
 bool pcpus_acquire(struct pcpus *p, unsigned i, uint64_t *ret_waited_ns);
 
-/* Gives the pCPU back; the vCPU wants none until it calls pcpus_acquire() again. */
-void pcpus_release(struct pcpus *p, unsigned i);
+/*
+ * Gives the pCPU back; the vCPU wants none until it calls pcpus_acquire() again. `end`
+ * says why: SLICE_halted or SLICE_blocked.
+ */
+void pcpus_release(struct pcpus *p, unsigned i, enum slice_end end);
 
 /*
  * Gives the pCPU to others and waits for the next turn; false if the run is over.
@@ -107,6 +118,12 @@ bool pcpus_yield_to(struct pcpus *p, unsigned i, unsigned target, uint64_t *ret_
  * while no vCPU holds a pCPU or waits for one.
  */
 void pcpus_let_kernel_schedule(struct pcpus *p, bool yes);
+
+/*
+ * All vCPUs wait for a phase, and will leave for this one: its mechanism, or
+ * SCHEDULE_NO_PHASE after the last. What is recorded and replayed is divided here.
+ */
+void pcpus_begin_part(struct pcpus *p, uint32_t phase);
 
 /* Whether vCPU i holds a pCPU that another vCPU waits for, beyond its slice. */
 bool pcpus_slice_is_over(struct pcpus *p, unsigned i);

@@ -56,7 +56,7 @@ static bool halt(struct loop *l)
 	leave_slice(l, TRACE_HALT);
 	if (l->v->marks_when_halted)
 		steal_leave(l->v);
-	pcpus_release(l->pcpus, l->i);
+	pcpus_release(l->pcpus, l->i, SLICE_halted);
 	l->v->stats.halts++;
 	for (;;) { /* the kick that tells of the end may have been drained before we came here */
 		if (pcpus_are_stopping(l->pcpus))
@@ -77,7 +77,7 @@ static bool await_start(struct loop *l)
 	uint64_t since_ns = monotonic_ns();
 
 	leave_slice(l, TRACE_HALT);
-	pcpus_release(l->pcpus, l->i);
+	pcpus_release(l->pcpus, l->i, SLICE_halted);
 	l->v->stats.halts++;
 	while (vcpu_idleness(l->v) == VCPU_AWAITS_START) {
 		vcpu_wait_kick(START_CHECK_NS);
@@ -91,7 +91,7 @@ static bool await_start(struct loop *l)
 static bool block(struct loop *l, const struct vcpu_exit *exit)
 {
 	leave_slice(l, TRACE_BLOCK);
-	pcpus_release(l->pcpus, l->i);
+	pcpus_release(l->pcpus, l->i, SLICE_blocked);
 	l->handler->blocked(l->handler->context, l->v, exit);
 	vcpu_complete_io(l->v);
 	return acquire(l);

@@ -189,6 +189,7 @@ static bool run_phase(struct conductor *c, unsigned round, unsigned mechanism)
 	machine_set_phase_needs(c->m, mechanism_host_needs(c->m->options->mechanism[mechanism]));
 	trace(c->m->phase_trace, TRACE_PHASE_BEGIN, mechanism);
 	announce(c, ++c->phase);
+	pcpus_begin_part(&c->m->pcpus, mechanism);
 	phase_gate_open(&c->m->gate, mechanism);
 	if (!let_phase_run(c, round))
 		return false;
@@ -220,6 +221,7 @@ static void run_all(struct conductor *c)
 		if (!run_round(c, round))
 			return;
 	}
+	pcpus_begin_part(&c->m->pcpus, SCHEDULE_NO_PHASE);
 	phase_gate_end(&c->m->gate, MV_PHASE_END);
 	while (wait_event(c, c->deadline_ns))
 		;

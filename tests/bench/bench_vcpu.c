@@ -96,7 +96,7 @@ static uint64_t time_run_loop(struct exit_bench *bench, struct pcpus *pcpus)
 	bench->left = EXITS_PER_BLOCK;
 	vcpu_run_loop(bench->thread.vcpu, pcpus, 0, &handler);
 	uint64_t ns = monotonic_ns() - start_ns;
-	pcpus_release(pcpus, 0);
+	pcpus_release(pcpus, 0, SLICE_blocked);
 	return ns / EXITS_PER_BLOCK;
 }
 

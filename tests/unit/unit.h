@@ -39,6 +39,7 @@
 	X(parse)         \
 	X(phase_gate)    \
 	X(pv_flush)      \
+	X(replay)        \
 	X(report)        \
 	X(sched_policy)  \
 	X(sha256)        \

@@ -4,7 +4,7 @@
 
 _minivmm_options="
  --vcpus --vms --pcpus --mem --slice --slice-jitter --slice-phase --grace --sched
- --shootdown --flush-via --duration --count --seed --inject --timeout --json
+ --shootdown --flush-via --duration --count --seed --record --replay --inject --timeout --json
  --trace --no-sandbox --list --quiet --verbose --version --help "
 _minivmm_mechanisms=" ipi ipi-yield pv pv-recheck pv-halted pv-kernel hypercall "
 _minivmm_scenarios=" ping storm ebizzy idle lazy rcu sweep-size "
@@ -55,7 +55,7 @@ _minivmm() {
 	--flush-via) COMPREPLY=($(compgen -W "$_minivmm_primitives" -- "$word")) ;;
 	--inject) COMPREPLY=($(compgen -W "$_minivmm_faults" -- "$word")) ;;
 	scenario) COMPREPLY=($(compgen -W "$_minivmm_scenarios" -- "$word")) ;;
-	--json | --trace) COMPREPLY=($(compgen -f -- "$word")) ;;
+	--json | --trace | --record | --replay) COMPREPLY=($(compgen -f -- "$word")) ;;
 	--vcpus | --vms | --pcpus | --mem | --slice | --slice-jitter | --grace | --duration | --count | \
 		--seed | --timeout | --vcpus-per-pcpu | --repeats | --cell) ;;
 	*)

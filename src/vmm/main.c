@@ -10,6 +10,7 @@
 #include "host_command.h"
 #include "merge.h"
 #include "options.h"
+#include "repeat.h"
 #include "run.h"
 #include "sweep.h"
 #include "trace_stats.h"
@@ -65,6 +66,22 @@ static const struct subcommand *find_subcommand(const char *name)
 	return NULL;
 }
 
+static int run_command(int argc, char *const argv[], const struct cpu_list *allowed,
+		       struct options *options)
+{
+	struct schedule_file schedule = { 0 };
+	struct error err;
+
+	if (options->replay_path && repeat_load(argc, argv, allowed, options, &schedule, &err)) {
+		fprintf(stderr, "minivmm: %s\n", err.text);
+		return err.status;
+	}
+	draw_seed(options);
+	int status = run_guest(options, options->replay_path ? &schedule : NULL);
+	schedule_file_finish(&schedule);
+	return status;
+}
+
 int main(int argc, char *argv[])
 {
 	const struct subcommand *subcommand = find_subcommand(argc > 1 ? argv[1] : NULL);
@@ -93,6 +110,5 @@ int main(int argc, char *argv[])
 	case COMMAND_RUN:
 		break;
 	}
-	draw_seed(&options);
-	return run_guest(&options);
+	return run_command(argc, argv, &allowed, &options);
 }

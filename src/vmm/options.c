@@ -227,20 +227,33 @@ static int set_timeout(struct options *o, const char *value, struct error *err)
 	return take_time("timeout", value, &o->timeout_ns, err);
 }
 
-static int set_json(struct options *o, const char *value, struct error *err)
+static int take_path(const char *option, const char *value, const char **ret_path,
+		     struct error *err)
 {
 	if (!*value)
-		return bad_value(err, "json", value, "is not the name of a file");
-	o->json_path = value;
+		return bad_value(err, option, value, "is not the name of a file");
+	*ret_path = value;
 	return 0;
+}
+
+static int set_record(struct options *o, const char *value, struct error *err)
+{
+	return take_path("record", value, &o->record_path, err);
+}
+
+static int set_replay(struct options *o, const char *value, struct error *err)
+{
+	return take_path("replay", value, &o->replay_path, err);
+}
+
+static int set_json(struct options *o, const char *value, struct error *err)
+{
+	return take_path("json", value, &o->json_path, err);
 }
 
 static int set_trace(struct options *o, const char *value, struct error *err)
 {
-	if (!*value)
-		return bad_value(err, "trace", value, "is not the name of a file");
-	o->trace_path = value;
-	return 0;
+	return take_path("trace", value, &o->trace_path, err);
 }
 
 static int set_no_sandbox(struct options *o, const char *value, struct error *err)
@@ -301,6 +314,8 @@ const struct option_row option_table[] = {
 	{ "duration", "TIME", "how long each mechanism runs (2s)", set_duration },
 	{ "count", "N", "end each mechanism after N shootdowns instead", set_count },
 	{ "seed", "N", "everything random comes from it (drawn, and reported)", set_seed },
+	{ "record", "FILE", "write the schedule of the run, for --replay", set_record },
+	{ "replay", "FILE", "repeat a recorded schedule, with its options", set_replay },
 	{ "inject", "FAULT", "break the protocol on purpose (none)", set_inject },
 	{ "timeout", "TIME", "give up on a guest that hangs (all durations + 30s)", set_timeout },
 	{ "json", "FILE", "write the whole result as JSON", set_json },
@@ -308,7 +323,7 @@ const struct option_row option_table[] = {
 	{ "no-sandbox", NULL, "let the process make any system call while guests run",
 	  set_no_sandbox },
 	{ "list", NULL, "list what can be named above, and the scenarios", set_list },
-	{ "quiet", NULL, "print the verdict only", set_quiet },
+	{ "quiet", NULL, "print the verdict, and how to repeat a failure", set_quiet },
 	{ "verbose", NULL, "print more: the self-check, each vCPU, the guest's console",
 	  set_verbose },
 	{ "version", NULL, "print the version", set_version },
@@ -408,7 +423,7 @@ static int take_guest_args(struct options *o, char *const words[], struct error 
 
 /* ---- defaults, and rules about more than one option -------------------------- */
 
-static void set_defaults(struct options *o)
+void options_set_defaults(struct options *o)
 {
 	*o = (struct options){
 		.command = COMMAND_RUN,
@@ -449,13 +464,21 @@ static int check_pcpus(const struct cpu_list *pcpus, const struct cpu_list *allo
 }
 
 /* Siblings can run at the same time only if their slices begin at the same time. */
+const char *options_default_slice_phase(const struct options *o)
+{
+	return strcmp(o->sched, "gang") == 0 ? "aligned" : "independent";
+}
+
+uint64_t options_default_timeout_ns(const struct options *o)
+{
+	return o->duration_ns * o->nr_mechanisms + TIMEOUT_MARGIN_NS;
+}
+
 static int complete_slice_phase(struct options *o, struct error *err)
 {
-	bool gang = strcmp(o->sched, "gang") == 0;
-
 	if (!o->slice_phase)
-		o->slice_phase = gang ? "aligned" : "independent";
-	if (gang && strcmp(o->slice_phase, "aligned") != 0)
+		o->slice_phase = options_default_slice_phase(o);
+	if (strcmp(o->sched, "gang") == 0 && strcmp(o->slice_phase, "aligned") != 0)
 		return error_set(err, EXIT_USAGE,
 				 "--sched gang needs --slice-phase aligned, not %s",
 				 o->slice_phase);
@@ -479,7 +502,7 @@ static int complete(struct options *o, const struct cpu_list *allowed, struct er
 	if (complete_slice_phase(o, err))
 		return -1;
 	if (o->timeout_ns == 0)
-		o->timeout_ns = o->duration_ns * o->nr_mechanisms + TIMEOUT_MARGIN_NS;
+		o->timeout_ns = options_default_timeout_ns(o);
 	return 0;
 }
 
@@ -504,7 +527,8 @@ int options_parse(int argc, char *const argv[], const struct cpu_list *allowed,
 	struct options o;
 	int c, failed = 0;
 
-	set_defaults(&o);
+	options_set_defaults(&o);
+	o.program = argc > 0 ? argv[0] : NULL;
 	make_getopt_table(long_options);
 	opterr = 0;
 	optind = 0; /* glibc: start afresh */

@@ -21,6 +21,7 @@ enum command { COMMAND_RUN, COMMAND_LIST, COMMAND_HELP, COMMAND_VERSION };
 
 struct options {
 	enum command command;
+	const char *program; /* the word that it was started by */
 	const char *guest_path;
 	char guest_args[MV_ARGS_BYTES]; /* what followed "--", a space between words */
 
@@ -48,6 +49,8 @@ struct options {
 
 	const char *json_path;	/* NULL: none */
 	const char *trace_path; /* likewise */
+	const char *record_path;
+	const char *replay_path;
 	bool no_sandbox;
 	bool quiet;
 	bool verbose;
@@ -62,6 +65,11 @@ struct options {
  */
 int options_parse(int argc, char *const argv[], const struct cpu_list *allowed,
 		  struct options *ret_options, struct error *err);
+
+/* What goes without saying, but for what depends on other options or on the machine. */
+void options_set_defaults(struct options *o);
+const char *options_default_slice_phase(const struct options *o);
+uint64_t options_default_timeout_ns(const struct options *o);
 
 /* One option of the command line. The table is what --help prints. */
 struct option_row {

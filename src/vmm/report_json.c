@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "flush.h"
+#include "repeat_command.h"
 #include "report_parts.h"
 
 #define SCHEMA "minivmm.run/1"
@@ -129,6 +130,8 @@ static json_object *config_json(const struct options *options)
 	add_text(o, "inject", options->fault);
 	add_u64(o, "timeout_ns", options->timeout_ns);
 	add_text(o, "json", options->json_path);
+	add_text(o, "record", options->record_path);
+	add_text(o, "replay", options->replay_path);
 	add_bool(o, "no_sandbox", options->no_sandbox);
 	add_bool(o, "quiet", options->quiet);
 	add_bool(o, "verbose", options->verbose);
@@ -335,6 +338,51 @@ static json_object *trace_json(const struct trace_counts *n)
 	return o;
 }
 
+static json_object *record_json(const struct run_result *result)
+{
+	json_object *o = json_object_new_object();
+
+	add_u64(o, "entries", result->recorded);
+	add_u64(o, "entries_lost", result->record_lost);
+	return o;
+}
+
+/* Where the replay diverged first; null if it did not. */
+static json_object *divergence_json(const struct options *options, const struct replay_counts *n)
+{
+	if (n->divergences == 0)
+		return NULL;
+	json_object *o = json_object_new_object();
+	add_u64(o, "entry", n->first_entry);
+	add_u64(o, "pcpu", n->first_pcpu);
+	add_u64(o, "vm", n->first_vcpu / options->nr_vcpus);
+	add_u64(o, "vcpu", n->first_vcpu % options->nr_vcpus);
+	return o;
+}
+
+static json_object *replay_json(const struct report *report)
+{
+	const struct replay_counts *n = &report->result->replay;
+	json_object *o = json_object_new_object();
+
+	add_bool(o, "guest_is_recorded", report->result->guest_is_recorded);
+	add_u64(o, "decisions", n->decisions);
+	add_u64(o, "followed", n->followed);
+	add_u64(o, "ended_alike", n->ended_alike);
+	add_u64(o, "by_policy", n->by_policy);
+	add_u64(o, "divergences", n->divergences);
+	add(o, "first_divergence", divergence_json(report->options, n));
+	return o;
+}
+
+static void add_repeat_command(json_object *to, const struct options *options)
+{
+	char *command = repeat_command_make(options);
+
+	add_text(to, "repeat_command", command);
+	free(command);
+}
+
 static json_object *report_json(const struct report *report)
 {
 	const struct run_result *result = report->result;
@@ -361,6 +409,9 @@ static json_object *report_json(const struct report *report)
 	add_u64(o, "vmm_rss_bytes", result->vmm_rss_bytes);
 	add(o, "handover_ns", hist_json(&result->handover));
 	add(o, "trace", report->options->trace_path ? trace_json(&result->trace) : NULL);
+	add(o, "record", report->options->record_path ? record_json(result) : NULL);
+	add(o, "replay", report->options->replay_path ? replay_json(report) : NULL);
+	add_repeat_command(o, report->options);
 	add(o, "selfcheck", report_selfcheck_json(&result->selfcheck));
 	add(o, "mechanisms", mechanisms_json(result));
 	add(o, "ratios", ratios_json(result));

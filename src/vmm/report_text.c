@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "human.h"
+#include "repeat_command.h"
 
 #define DISTURBED_SHARE 0.05 /* of the pCPUs' time; from here on the reader is warned */
 #define LABEL_WIDTH	26
@@ -366,6 +367,57 @@ static void print_trace(FILE *out, const struct report *report)
 	fputc('\n', out);
 }
 
+static void print_record(FILE *out, const struct report *report)
+{
+	const struct run_result *result = report->result;
+
+	if (!report->options->record_path)
+		return;
+	fprintf(out, "\n  schedule: %s entries recorded", human_count(result->recorded).text);
+	if (result->record_lost)
+		fprintf(out, ", the %s that followed lost", human_count(result->record_lost).text);
+	fputc('\n', out);
+}
+
+static void print_divergence(FILE *out, const struct options *o, const struct replay_counts *n)
+{
+	fprintf(out,
+		"  diverged at entry %zu: vCPU %u of VM %u did not come to pCPU %u; the policy "
+		"decided until the next phase",
+		n->first_entry, n->first_vcpu % o->nr_vcpus, n->first_vcpu / o->nr_vcpus,
+		n->first_pcpu);
+	if (n->divergences > 1)
+		fprintf(out, "; %s times in all", human_count(n->divergences).text);
+	fputc('\n', out);
+}
+
+static void print_replay(FILE *out, const struct report *report)
+{
+	const struct replay_counts *n = &report->result->replay;
+
+	if (!report->options->replay_path)
+		return;
+	fprintf(out,
+		"\n  replay: %s of %s decisions followed (%s of these slices ended as recorded), "
+		"%s more by the policy\n",
+		human_count(n->followed).text, human_count(n->decisions).text,
+		human_count(n->ended_alike).text, human_count(n->by_policy).text);
+	if (n->divergences)
+		print_divergence(out, report->options, n);
+	if (!report->result->guest_is_recorded)
+		fputs("  the guest is not the one that was recorded\n", out);
+}
+
+/* Before the verdict, which stays the last line. */
+static void print_repeat_command(FILE *out, const struct report *report)
+{
+	if (report->result->verdict != VERDICT_FAIL || report->result->usage)
+		return;
+	fputs("repeat with: ", out);
+	repeat_command_print(out, report->options);
+	fputc('\n', out);
+}
+
 static void print_details(FILE *out, const struct report *report)
 {
 	const struct run_result *result = report->result;
@@ -386,6 +438,8 @@ static void print_details(FILE *out, const struct report *report)
 		print_handover(out, &result->handover);
 	}
 	print_trace(out, report);
+	print_record(out, report);
+	print_replay(out, report);
 	print_disturbance(out, report);
 	fputc('\n', out);
 }
@@ -394,6 +448,7 @@ int report_print_text(FILE *out, const struct report *report, struct error *err)
 {
 	if (!report->options->quiet)
 		print_details(out, report);
+	print_repeat_command(out, report);
 	print_verdict(out, report->result);
 	if (fflush(out) == EOF || ferror(out))
 		return error_set_errno(err, EXIT_HOST, errno, "the result could not be printed");

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "minivmm/abi.h"
+#include "replay.h"
 #include "selfcheck.h"
 #include "trace_log.h"
 #include "vcpu_stats.h"
@@ -60,6 +61,10 @@ struct run_result {
 	uint64_t guest_rss_bytes;    /* guest memory that is resident at the end */
 	uint64_t vmm_rss_bytes;	     /* the rest of the process, likewise */
 	struct trace_counts trace;   /* --trace: events recorded, and what became of them */
+	uint64_t recorded;	     /* --record: entries in the file */
+	uint64_t record_lost;	     /* and those that no longer fitted */
+	struct replay_counts replay; /* --replay: how much of it was followed */
+	bool guest_is_recorded;	     /* likewise: the guest is the one of the recording */
 	struct selfcheck selfcheck;  /* which primitives were proven to flush on this host */
 	const char *flush_via;	     /* the primitive that was used */
 	const char *sandbox_missing; /* why the run was not in the sandbox; NULL: it was */

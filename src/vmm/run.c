@@ -20,6 +20,7 @@
 #include "minivmm/catalog.h"
 #include "names.h"
 #include "progress.h"
+#include "repeat.h"
 #include "report.h"
 #include "sandbox.h"
 #include "selfcheck.h"
@@ -28,9 +29,11 @@
 /* All that a run owns; each part is empty until its step has been taken. */
 struct run {
 	const struct options *options;
+	const struct schedule_file *schedule;
 	uint64_t start_ns;
 	struct json_output json;
 	struct json_output trace;
+	struct repeat repeat;
 	struct elf_file file;
 	struct guest_image image;
 	struct host_info host;
@@ -139,7 +142,8 @@ static int run_machine(struct run *run, struct error *err)
 {
 	struct machine *m = &run->machine;
 
-	if (machine_init(m, run->kvm_fd, run->options, &run->image, run->flush_via, err))
+	if (machine_init(m, run->kvm_fd, run->options, &run->image, run->flush_via, err) ||
+	    repeat_prepare(&run->repeat, &run->file, &m->pcpus, err))
 		return -1;
 	run->host.tsc_hz = vm_boot_info(&m->vm[0])->tsc_hz;
 	if (machine_start(m, err) || enter_sandbox(run, err)) {
@@ -156,6 +160,7 @@ static int run_machine(struct run *run, struct error *err)
 	run->result.elapsed_ns = monotonic_ns() - m->first_run_ns;
 	if (collect_results(m, &run->result, err))
 		return -1;
+	repeat_collect(&run->repeat, &run->result);
 	judge(m, &conducted, &run->result);
 	return 0;
 }
@@ -201,6 +206,8 @@ static int report_result(struct run *run, struct error *err)
 	struct error more;
 	int failed = write_trace(run, err);
 
+	if (repeat_write(&run->repeat, &more))
+		failed = add_failure(err, failed, &more);
 	if (report_print_text(stdout, &report, &more))
 		failed = add_failure(err, failed, &more);
 	if (write_json(run, &report, &more))
@@ -216,14 +223,18 @@ static int run_steps(struct run *run, struct error *err)
 		return -1;
 	if (o->trace_path && json_output_open_for(&run->trace, "trace", o->trace_path, err))
 		return -1;
+	if (repeat_open(&run->repeat, o, run->schedule, err))
+		return -1;
 	if (load_guest(run, err) || check_host(run, err) || run_machine(run, err))
 		return -1;
 	return report_result(run, err);
 }
 
-int run_guest(const struct options *options)
+int run_guest(const struct options *options, const struct schedule_file *schedule)
 {
-	struct run run = { .options = options, .start_ns = monotonic_ns(), .kvm_fd = -1 };
+	struct run run = {
+		.options = options, .schedule = schedule, .start_ns = monotonic_ns(), .kvm_fd = -1
+	};
 	struct error err;
 
 	block_signals();
@@ -242,6 +253,7 @@ int run_guest(const struct options *options)
 	elf_file_finish(&run.file);
 	json_output_discard(&run.json);
 	json_output_discard(&run.trace);
+	repeat_finish(&run.repeat);
 	if (run.kvm_fd >= 0)
 		close(run.kvm_fd);
 	if (run.statm_fd >= 0)

@@ -4,8 +4,12 @@
 #define VMM_RUN_H
 
 #include "options.h"
+#include "schedule_file.h"
 
-/* Carries out a run, prints what came of it, and returns the exit status. */
-int run_guest(const struct options *options);
+/*
+ * Carries out a run, which repeats `schedule` if it is not NULL, prints what came of it,
+ * and returns the exit status.
+ */
+int run_guest(const struct options *options, const struct schedule_file *schedule);
 
 #endif

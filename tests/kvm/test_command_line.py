@@ -108,6 +108,16 @@ BAD_OPTIONS = [
     (['--json', '/nonexistent/directory/x.json'], 'cannot be written'),
     (['--json', '/dev/null/x.json'], 'cannot be written'),
     (['--json', '/'], 'cannot be written'),
+    (['--record', ''], '--record'),
+    (['--record', '/nonexistent/directory/x.sched'], 'cannot be written'),
+    (['--record', '/'], 'cannot be written'),
+    (['--replay', ''], '--replay'),
+    (['--replay', '/nonexistent/x.sched'], 'No such file'),
+    (['--replay', '/'], 'not a regular file'),
+    (['--replay', '/dev/zero'], 'not a regular file'),
+    (['--replay', '/dev/null'], 'not a regular file'),
+    (['--replay', '/etc/passwd'], 'line 1: this is no schedule'),
+    (['--replay', GUEST], 'line 1: '),
     (['--quiet', '--verbose'], 'exclude'),
     (['--quiet=yes'], 'takes no value'),
     (['--vcpu', '4', '--durations', '1s'], "did you mean '--duration'"),
@@ -158,6 +168,41 @@ def huge_file_is_refused():
         refused([file.name], 'larger than')
 
 
+SCHEDULE = ('minivmm.schedule/1\nvms 1\nvcpus 4\npcpus {pcpus}\nshootdown ipi\nguest-sha256 '
+            + '0' * 64 + '\noption slice {slice}\nentries {entries}\n1 0 0.0 0 1 expired\n{end}')
+
+# what is wrong with a schedule, what is different in it, what the message says
+BAD_SCHEDULES = [
+    ('truncated', {'end': ''}, 'line 10: is missing: the file is not whole'),
+    ('short of entries', {'entries': 2}, 'line 10: a number'),
+    ('of more entries than can be', {'entries': 1 << 40}, 'line 8: a number'),
+    ('with more behind its end', {'end': 'end\n' * 2}, 'line 10: there is more'),
+    ('with a bad option', {'slice': '1ns'}, "x.sched': --slice '1ns' is out of range"),
+    ('of more pCPUs than there are', {'pcpus': 256}, 'on 256 pCPUs'),
+]
+
+
+def schedule_is_refused(values, pattern):
+    standard = {'pcpus': 1, 'slice': '4ms', 'entries': 1, 'end': 'end\n'}
+    with tempfile.TemporaryDirectory() as directory:
+        path = os.path.join(directory, 'x.sched')
+        with open(path, 'w', encoding='ascii') as file:
+            file.write(SCHEDULE.format(**{**standard, **values}))
+        refused(['--replay', path, GUEST], pattern)
+
+
+def schedule_that_is_a_fifo_is_refused():
+    with tempfile.TemporaryDirectory() as directory:
+        path = os.path.join(directory, 'fifo')
+        os.mkfifo(path)
+        refused(['--replay', path, GUEST], 'not a regular file')
+
+
+def sweep_knows_no_schedules():
+    for option in ('--record', '--replay'):
+        refused(['sweep', option, 'x', GUEST], f"unknown option '{option}'")
+
+
 def answered(option, pattern):
     result = run(option)
     result.require_status(0)
@@ -173,6 +218,10 @@ for a_name, a_file, a_pattern in BAD_FILES:
     suite.test(f'a guest that is {a_name}', file_is_refused, a_file, a_pattern)
 suite.test('a guest that is a FIFO', fifo_is_refused)
 suite.test('a guest that is a huge file', huge_file_is_refused)
+for a_name, some_values, a_pattern in BAD_SCHEDULES:
+    suite.test(f'a schedule that is {a_name}', schedule_is_refused, some_values, a_pattern)
+suite.test('a schedule that is a FIFO', schedule_that_is_a_fifo_is_refused)
+suite.test('a sweep with schedules', sweep_knows_no_schedules)
 for some_options, a_pattern in BAD_OPTIONS:
     suite.test(' '.join(some_options), refused, some_options + [GUEST], a_pattern)
 for a_command, a_pattern in BAD_COMMANDS:

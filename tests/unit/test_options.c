@@ -8,7 +8,7 @@
 #include "names.h"
 #include "options.h"
 
-#define MAX_WORDS 16
+#define MAX_WORDS 24
 
 static const struct cpu_list allowed = { 3, { 0, 1, 3 } };
 
@@ -82,13 +82,15 @@ START_TEST(every_option_arrives_where_it_belongs)
 	ck_assert_uint_eq(o.seed, 42);
 
 	o = parse_well("--slice-jitter=0 --flush-via sregs --duration=1s --count 9 --verbose "
-		       "--inject=lose-flush-bit --json r.json g -- a=b c=");
+		       "--inject=lose-flush-bit --json r.json --record a --replay b g -- a=b c=");
 	ck_assert_uint_eq(o.slice_jitter_pct, 0);
 	ck_assert_str_eq(o.flush_via, "sregs");
 	ck_assert_uint_eq(o.duration_ns, 1000000000);
 	ck_assert_uint_eq(o.count, 9);
 	ck_assert_str_eq(o.fault, "lose-flush-bit");
 	ck_assert_str_eq(o.json_path, "r.json");
+	ck_assert_str_eq(o.record_path, "a");
+	ck_assert_str_eq(o.replay_path, "b");
 	ck_assert(o.verbose && !o.quiet);
 	ck_assert_str_eq(o.guest_args, "a=b c=");
 	ck_assert_uint_eq(o.timeout_ns, 32000000000);
@@ -187,6 +189,8 @@ static const struct {
 	{ "g --timeout 0s", { "--timeout '0s'", "no time" } },
 	{ "g --json=", { "--json ''", "name of a file" } },
 	{ "g --trace=", { "--trace ''", "name of a file" } },
+	{ "g --record=", { "--record ''", "name of a file" } },
+	{ "g --replay=", { "--replay ''", "name of a file" } },
 	{ "g --sched gang --slice-phase anti", { "gang", "aligned" } },
 	{ "g --quiet --verbose", { "--quiet", "--verbose" } },
 	{ "g -- word", { "'word'", "KEY=VALUE" } },
@@ -354,18 +358,19 @@ START_TEST(completion_offers_every_option_and_every_name)
 }
 END_TEST
 
-#define TESTS(X)                                                                                 \
-	X(defaults_are_as_documented)                                                            \
-	X(every_option_arrives_where_it_belongs)                                                 \
-	X(what_follows_two_dashes_is_the_guests)                                                 \
-	X(the_default_vcpus_are_no_more_than_the_most)                                           \
-	X(gangs_have_aligned_slices)                                                             \
-	X(commands_need_no_guest) X(every_mistake_is_named_in_one_line) X(                       \
-		guest_arguments_may_fill_their_page_and_no_more)                                 \
-		X(a_guest_argument_with_a_blank_is_refused) X(                                   \
-			a_message_stays_one_line_whatever_it_quotes)                             \
-			X(a_long_message_ends_in_dots) X(help_shows_every_option_in_lines_of_80) \
-				X(the_man_page_describes_every_option_and_no_other)              \
+#define TESTS(X)                                                                              \
+	X(defaults_are_as_documented)                                                         \
+	X(every_option_arrives_where_it_belongs)                                              \
+	X(what_follows_two_dashes_is_the_guests)                                              \
+	X(the_default_vcpus_are_no_more_than_the_most)                                        \
+	X(gangs_have_aligned_slices)                                                          \
+	X(commands_need_no_guest)                                                             \
+	X(every_mistake_is_named_in_one_line)                                                 \
+	X(guest_arguments_may_fill_their_page_and_no_more) X(                                 \
+		a_guest_argument_with_a_blank_is_refused)                                     \
+		X(a_message_stays_one_line_whatever_it_quotes) X(a_long_message_ends_in_dots) \
+			X(help_shows_every_option_in_lines_of_80)                             \
+				X(the_man_page_describes_every_option_and_no_other)           \
 					X(completion_offers_every_option_and_every_name)
 
 UNIT_SUITE(options, TESTS)

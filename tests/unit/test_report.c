@@ -87,6 +87,19 @@ static void make_run(void)
 	run.report = (struct report){ &run.options, &run.host, &run.result };
 }
 
+/* A run that follows a schedule and records another. */
+static void make_replay(void)
+{
+	make_run();
+	run.options.record_path = "new.sched";
+	run.options.replay_path = "old.sched";
+	run.result.recorded = 1003;
+	run.result.guest_is_recorded = true;
+	run.result.replay = (struct replay_counts){
+		.decisions = 1000, .followed = 900, .ended_alike = 800, .by_policy = 70
+	};
+}
+
 static char *print_text(void)
 {
 	char *text;
@@ -330,6 +343,11 @@ START_TEST(json_is_as_its_schema_says)
 	json_object *o = parse_json();
 	check_value(schema, schema, o, "the result");
 	json_object_put(o);
+	make_replay();
+	run.result.replay.divergences = 1;
+	o = parse_json();
+	check_value(schema, schema, o, "the result of a replay");
+	json_object_put(o);
 	json_object_put(schema);
 }
 END_TEST
@@ -401,15 +419,81 @@ START_TEST(the_report_names_machine_and_configuration_and_ends_with_the_verdict)
 }
 END_TEST
 
-START_TEST(quiet_prints_the_verdict_alone)
+START_TEST(quiet_prints_the_verdict_and_how_to_repeat_a_failure)
 {
 	make_run();
 	run.options.quiet = true;
 	run.result.verdict = VERDICT_FAIL;
 	strcpy(run.result.reason, "3 stale reads");
 	char *text = print_text();
+	ck_assert_str_eq(text, "repeat with: minivmm --vcpus 4 --pcpus 0-1 --seed "
+			       "18446744073709551615 dir/guest.elf -- scenario=storm\n"
+			       "FAIL: 3 stale reads\n");
+	free(text);
+	run.result.usage = true; /* to repeat that would be of no use */
+	text = print_text();
 	ck_assert_str_eq(text, "FAIL: 3 stale reads\n");
 	free(text);
+	run.result.verdict = VERDICT_INCONCLUSIVE;
+	text = print_text();
+	ck_assert_str_eq(text, "INCONCLUSIVE: 3 stale reads\n");
+	free(text);
+}
+END_TEST
+
+START_TEST(the_report_says_how_much_of_a_schedule_was_repeated)
+{
+	make_replay();
+	char *text = print_text();
+	ck_assert_ptr_nonnull(strstr(text, "\n\n  schedule: 1,003 entries recorded\n"));
+	ck_assert_ptr_nonnull(strstr(text,
+				     "\n\n  replay: 900 of 1,000 decisions followed (800 of "
+				     "these slices ended as recorded), 70 more by the policy\n\n"));
+	free(text);
+
+	run.result.record_lost = 12345;
+	run.result.guest_is_recorded = false;
+	run.result.replay.divergences = 2;
+	run.result.replay.first_entry = 57;
+	run.result.replay.first_pcpu = 1;
+	run.result.replay.first_vcpu = 6;
+	text = print_text();
+	ck_assert_ptr_nonnull(strstr(text, "recorded, the 12,345 that followed lost\n"));
+	ck_assert_ptr_nonnull(strstr(text, "\n  diverged at entry 57: vCPU 2 of VM 1 did not come "
+					   "to pCPU 1; the policy decided until the next phase; "
+					   "2 times in all\n"));
+	ck_assert_ptr_nonnull(strstr(text, "\n  the guest is not the one that was recorded\n"));
+	free(text);
+}
+END_TEST
+
+START_TEST(json_says_how_to_repeat_a_run_and_how_much_was_repeated)
+{
+	make_run();
+	json_object *o = parse_json();
+	ck_assert_ptr_null(at(o, "/record"));
+	ck_assert_ptr_null(at(o, "/replay"));
+	ck_assert_str_eq(json_object_get_string(at(o, "/repeat_command")),
+			 "minivmm --vcpus 4 --pcpus 0-1 --seed 18446744073709551615 dir/guest.elf "
+			 "-- scenario=storm");
+	json_object_put(o);
+
+	make_replay();
+	o = parse_json();
+	ck_assert_uint_eq(json_object_get_uint64(at(o, "/record/entries")), 1003);
+	ck_assert_uint_eq(json_object_get_uint64(at(o, "/replay/followed")), 900);
+	ck_assert_uint_eq(json_object_get_uint64(at(o, "/replay/ended_alike")), 800);
+	ck_assert_uint_eq(json_object_get_uint64(at(o, "/replay/by_policy")), 70);
+	ck_assert_ptr_null(at(o, "/replay/first_divergence"));
+	ck_assert_str_eq(json_object_get_string(at(o, "/config/replay")), "old.sched");
+	json_object_put(o);
+
+	run.result.replay.divergences = 1;
+	run.result.replay.first_vcpu = 6;
+	o = parse_json();
+	ck_assert_uint_eq(json_object_get_uint64(at(o, "/replay/first_divergence/vm")), 1);
+	ck_assert_uint_eq(json_object_get_uint64(at(o, "/replay/first_divergence/vcpu")), 2);
+	json_object_put(o);
 }
 END_TEST
 
@@ -521,7 +605,9 @@ END_TEST
 	X(json_histogram_adds_up_to_the_samples)                                \
 	X(the_table_shows_every_figure_in_its_column)                           \
 	X(the_report_names_machine_and_configuration_and_ends_with_the_verdict) \
-	X(quiet_prints_the_verdict_alone)                                       \
+	X(quiet_prints_the_verdict_and_how_to_repeat_a_failure)                 \
+	X(the_report_says_how_much_of_a_schedule_was_repeated)                  \
+	X(json_says_how_to_repeat_a_run_and_how_much_was_repeated)              \
 	X(verbose_adds_the_selfcheck_and_each_vcpu)                             \
 	X(without_figures_there_is_no_table)                                    \
 	X(an_injected_fault_is_named)                                           \

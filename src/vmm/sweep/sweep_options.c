@@ -310,7 +310,8 @@ static const struct command_row own_rows[] = {
 /* What the sweep decides for its runs, or what would make them overwrite each other. */
 static bool is_of_sweep(const char *name)
 {
-	static const char *const names[] = { "json", "trace", "list", "verbose", "version" };
+	static const char *const names[] = { "json", "trace",	"record", "replay",
+					     "list", "verbose", "version" };
 
 	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		if (strcmp(names[i], name) == 0)

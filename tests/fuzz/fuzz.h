@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What a fuzz target gives to libFuzzer, and to replay.c. */
+/* What a fuzz target gives to libFuzzer, and to corpus.c. */
 #ifndef TESTS_FUZZ_H
 #define TESTS_FUZZ_H
 

@@ -4,7 +4,8 @@
 
 _minivmm_options="
  --vcpus --vms --pcpus --mem --slice --slice-jitter --slice-phase --grace --sched
- --shootdown --flush-via --duration --count --seed --record --replay --inject --timeout --json
+ --shootdown --flush-via --mark-exits --hide --duration --count --seed --record --replay
+ --inject --timeout --json
  --trace --no-sandbox --list --quiet --verbose --version --help "
 _minivmm_mechanisms=" ipi ipi-yield pv pv-recheck pv-halted pv-kernel hypercall "
 _minivmm_scenarios=" ping storm ebizzy idle lazy rcu sweep-size "
@@ -14,12 +15,13 @@ _minivmm_phases=" independent aligned anti "
 _minivmm_primitives=" auto sregs sync-regs steal-msr "
 _minivmm_faults="
  none skip-deferred-flush skip-ipi-flush lose-flush-bit mark-while-running
- clear-after-flush inverted-cmpxchg skip-lazy-flush skip-readers "
+ clear-after-flush inverted-cmpxchg skip-lazy-flush skip-readers hypercall-no-wait "
+_minivmm_features=" pv-tlb-flush steal-time "
 
 _minivmm_sweep_options="
  --vcpus-per-pcpu --vms --shootdown --scenario --pcpus --repeats --seed --preset --out --resume
  --list-cells --cell --mem --slice --slice-jitter --slice-phase --grace --sched --flush-via
- --duration --count --timeout --quiet --help "
+ --hide --duration --count --timeout --quiet --help "
 _minivmm_merge_options=" --out --quiet --help "
 
 # Completes the last of several names with commas between, keeping those before it.
@@ -47,6 +49,7 @@ _minivmm() {
 	COMPREPLY=()
 	case "$before" in
 	--shootdown) _minivmm_list "$_minivmm_mechanisms" "$word" ;;
+	--hide) _minivmm_list "$_minivmm_features" "$word" ;;
 	--sched) _minivmm_list "$_minivmm_policies" "$word" ;;
 	--scenario) _minivmm_list "$_minivmm_scenarios" "$word" ;;
 	--preset) COMPREPLY=($(compgen -W "paper" -- "$word")) ;;

@@ -2,7 +2,7 @@
 /*
  * Faults that the host injects: the protocol with one step broken.
  *
- * Each pair below is steal_protocol with one mistake in it, one that the kernel
+ * Each is host_protocol with one mistake in it, one that the kernel
  * has made or that a reader may wonder about. A fault may widen its own window, so
  * that a run catches it every time and not once in a million shootdowns.
  */
@@ -75,21 +75,36 @@ static void mark_and_flush(struct vcpu *v)
 	flush_if(v, __atomic_load_n(byte_of(v), __ATOMIC_SEQ_CST));
 }
 
-static const struct {
-	const char *name;
-	struct steal_protocol protocol;
-} faults[] = {
-	{ "skip-deferred-flush", { .leave = mark, .enter = take_without_flush } },
-	{ "lose-flush-bit", { .leave = mark, .enter = mark_again_and_take } },
-	{ "mark-while-running", { .leave = mark, .enter = take_and_mark } },
-	{ "clear-after-flush", { .leave = mark_and_flush, .enter = take_without_flush } },
-};
-
-const struct steal_protocol *fault_steal_protocol(const char *fault)
+/* The initiator goes on while its targets are still in the guest. To widen the window
+ * nobody forces them out: they flush when they come back by themselves. */
+static void request_without_kick(struct vcpu *v)
 {
-	for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
-		if (strcmp(faults[i].name, fault) == 0)
-			return &faults[i].protocol;
+	__atomic_store_n(&v->must_flush, 1, __ATOMIC_SEQ_CST);
+}
+
+static bool is_always_safe(const struct vcpu *v)
+{
+	(void)v;
+	return true;
+}
+
+struct host_protocol fault_host_protocol(const char *fault)
+{
+	struct host_protocol p = host_protocol;
+
+	if (strcmp(fault, "skip-deferred-flush") == 0)
+		p.enter = take_without_flush;
+	if (strcmp(fault, "lose-flush-bit") == 0)
+		p.enter = mark_again_and_take;
+	if (strcmp(fault, "mark-while-running") == 0)
+		p.enter = take_and_mark;
+	if (strcmp(fault, "clear-after-flush") == 0) {
+		p.leave = mark_and_flush;
+		p.enter = take_without_flush;
 	}
-	return &steal_protocol;
+	if (strcmp(fault, "hypercall-no-wait") == 0) {
+		p.request_flush = request_without_kick;
+		p.flush_is_safe = is_always_safe;
+	}
+	return p;
 }

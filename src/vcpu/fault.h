@@ -3,12 +3,12 @@
 #ifndef VCPU_FAULT_H
 #define VCPU_FAULT_H
 
-#include "steal.h"
+#include "host_protocol.h"
 
 /*
  * The host's side of the protocol under a fault of MV_FAULTS: a broken one for the
  * faults that are the host's, the correct one for all others and for "none".
  */
-const struct steal_protocol *fault_steal_protocol(const char *fault);
+struct host_protocol fault_host_protocol(const char *fault);
 
 #endif

@@ -2,6 +2,8 @@
 /* The life of a vCPU's thread: wait for a pCPU, execute, handle exits, give way. */
 #include "run_loop.h"
 
+#include <string.h>
+
 #define START_CHECK_NS 1000000 /* how often a vCPU that INIT has reset is looked at */
 
 /* A vCPU's thread, as the steps below see it. Each returns false at the end. */
@@ -93,7 +95,7 @@ static bool block(struct loop *l, const struct vcpu_exit *exit)
 	leave_slice(l, TRACE_BLOCK);
 	pcpus_release(l->pcpus, l->i, SLICE_blocked);
 	l->handler->blocked(l->handler->context, l->v, exit);
-	vcpu_complete_io(l->v);
+	l->v->protocol->complete_io(l->v);
 	return acquire(l);
 }
 
@@ -101,7 +103,7 @@ static bool yield(struct loop *l)
 {
 	uint64_t waited_ns;
 
-	vcpu_complete_io(l->v);
+	l->v->protocol->complete_io(l->v);
 	leave_slice(l, TRACE_WAIT);
 	steal_leave(l->v);
 	l->v->stats.yields++;
@@ -153,16 +155,47 @@ static bool kicked(struct loop *l)
 	return true;
 }
 
+static enum vcpu_action serve(const struct loop *l, const struct vcpu_exit *exit)
+{
+	return l->handler->exit(l->handler->context, l->v, exit);
+}
+
+/*
+ * Outside the guest a vCPU executes nothing, whoever has the pCPU: it may be marked. Linux
+ * did so for every exit to userspace, and does no more (54aa83c90198); here --mark-exits
+ * decides. Only a store is served like this, since the vCPU has to stand at an instruction
+ * boundary: a load is not complete before it has its answer. Nor is an MSR access, which
+ * may exchange the page that was marked.
+ */
+static enum vcpu_action serve_marked(struct loop *l, const struct vcpu_exit *exit)
+{
+	uint8_t data[8];
+	struct vcpu_exit copy = *exit;
+
+	memcpy(data, exit->data, sizeof(data)); /* completing it may overwrite kvm_run */
+	copy.data = data;
+	l->v->protocol->complete_io(l->v);
+	steal_leave(l->v);
+	enum vcpu_action action = serve(l, &copy);
+	steal_enter(l->v, 0);
+	return action;
+}
+
+static bool is_served_marked(const struct vcpu *v, const struct vcpu_exit *exit)
+{
+	return v->marks_exits && exit->kind == VCPU_EXIT_MMIO && exit->is_write;
+}
+
 static bool handle(struct loop *l, const struct vcpu_exit *exit)
 {
 	if (exit->kind == VCPU_EXIT_KICK)
 		return kicked(l);
 
-	switch (l->handler->exit(l->handler->context, l->v, exit)) {
+	switch (is_served_marked(l->v, exit) ? serve_marked(l, exit) : serve(l, exit)) {
 	case VCPU_RESUME:
 		return true;
 	case VCPU_HALT:
-		vcpu_complete_io(l->v);
+		l->v->protocol->complete_io(l->v);
 		return halt(l);
 	case VCPU_YIELD:
 		return yield(l);

@@ -44,12 +44,18 @@ static void enter(struct vcpu *v)
 	trace(v->trace, TRACE_FLUSH, 0);
 }
 
-const struct steal_protocol steal_protocol = { .leave = leave, .enter = enter };
+const struct host_protocol host_protocol = {
+	.complete_io = vcpu_complete_io,
+	.leave = leave,
+	.enter = enter,
+	.request_flush = vcpu_request_flush,
+	.flush_is_safe = vcpu_flush_is_safe,
+};
 
 void steal_leave(struct vcpu *v)
 {
 	if (v->steal.page)
-		v->steal.protocol->leave(v);
+		v->protocol->leave(v);
 }
 
 void steal_enter(struct vcpu *v, uint64_t waited_ns)
@@ -57,7 +63,7 @@ void steal_enter(struct vcpu *v, uint64_t waited_ns)
 	v->stats.steal_ns += waited_ns;
 	if (!v->steal.page)
 		return;
-	v->steal.protocol->enter(v);
+	v->protocol->enter(v);
 	if (waited_ns)
 		pv_add_steal(v->steal.page, waited_ns);
 }

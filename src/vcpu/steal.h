@@ -10,19 +10,7 @@
 
 struct vcpu;
 
-/*
- * What the host does with the byte when a vCPU loses its pCPU and when it gets one.
- * The correct pair is steal_protocol; fault.c has the broken ones.
- */
-struct steal_protocol {
-	void (*leave)(struct vcpu *v); /* at an instruction boundary */
-	void (*enter)(struct vcpu *v); /* right before the guest executes again */
-};
-
-extern const struct steal_protocol steal_protocol;
-
 struct steal {
-	const struct steal_protocol *protocol;
 	struct kvm_steal_time *page; /* in guest memory; NULL while the guest has none */
 	uint64_t msr;		     /* as the guest wrote it */
 };

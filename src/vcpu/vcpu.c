@@ -130,7 +130,7 @@ static int map_run(struct vcpu *v, int kvm_fd, struct error *err)
 int vcpu_init(struct vcpu *v, int kvm_fd, int vm_fd, const struct vcpu_cpuid *cpuid, unsigned vm,
 	      unsigned index, struct error *err)
 {
-	*v = (struct vcpu){ .vm = vm, .index = index, .steal.protocol = &steal_protocol };
+	*v = (struct vcpu){ .vm = vm, .index = index, .protocol = &host_protocol };
 	v->fd = kvm_ioctl(err, vm_fd, KVM_CREATE_VCPU, index);
 	if (v->fd < 0)
 		return -1;
@@ -140,6 +140,19 @@ int vcpu_init(struct vcpu *v, int kvm_fd, int vm_fd, const struct vcpu_cpuid *cp
 		return -1;
 	}
 	return 0;
+}
+
+int vcpu_hide_features(struct vcpu *v, uint32_t features, struct error *err)
+{
+	struct vcpu_cpuid cpuid = { .head.nent = VCPU_MAX_CPUID_ENTRIES };
+
+	if (kvm_ioctl(err, v->fd, KVM_GET_CPUID2, &cpuid) < 0)
+		return -1;
+	for (unsigned i = 0; i < cpuid.head.nent; i++) {
+		if (cpuid.entries[i].function == KVM_CPUID_FEATURES)
+			cpuid.entries[i].eax &= ~features;
+	}
+	return kvm_ioctl(err, v->fd, KVM_SET_CPUID2, &cpuid);
 }
 
 void vcpu_finish(struct vcpu *v)

@@ -12,6 +12,7 @@
 #include "error.h"
 #include "flush.h"
 #include "guest_mem.h"
+#include "host_protocol.h"
 #include "minivmm/hist.h"
 #include "steal.h"
 #include "trace.h"
@@ -57,6 +58,7 @@ struct vcpu {
 	const struct flush_primitive *flush;
 	uint64_t flush_page_gpa; /* for FLUSH_VIA_steal_msr: 64 bytes that the guest leaves alone */
 	uint8_t *flush_byte;	 /* for FLUSH_VIA_steal_msr: the byte that the kernel looks at */
+	const struct host_protocol *protocol;
 	struct steal steal;
 	struct vcpu_stats stats;
 	struct mv_trace_ring *trace; /* NULL: tracing is off */
@@ -66,6 +68,7 @@ struct vcpu {
 	uint32_t must_flush;	 /* atomic: somebody asked for a flush before it runs on */
 	int yield_to;		 /* with VCPU_YIELD: who runs next, among all vCPUs; -1: anyone */
 	bool marks_when_halted;	 /* policy: a halted vCPU is marked preempted too */
+	bool marks_exits;	 /* policy: and one whose store is being served outside */
 	bool kernel_has_steal;	 /* the kernel keeps the guest's steal-time page just now */
 	uint64_t entered_ns;	 /* when it was given its present pCPU */
 	uint64_t entered_cpu_ns; /* CPU time of its thread at that moment */
@@ -86,6 +89,13 @@ int vcpu_read_cpuid(struct vcpu_cpuid *ret_cpuid, int kvm_fd, struct error *err)
 int vcpu_init(struct vcpu *v, int kvm_fd, int vm_fd, const struct vcpu_cpuid *cpuid, unsigned vm,
 	      unsigned index, struct error *err);
 void vcpu_finish(struct vcpu *v);
+
+/*
+ * Takes these bits out of KVM_CPUID_FEATURES, so that the guest does not know of them. What
+ * the host does with a steal-time page stays the same: a guest may have registered one all
+ * the same, and finds its byte cleared (1eff0ada). Before the first run; 0, or -1 with an error.
+ */
+int vcpu_hide_features(struct vcpu *v, uint32_t features, struct error *err);
 
 /* Lets the guest execute until it exits. Called by the vCPU's own thread alone. */
 void vcpu_run(struct vcpu *v, struct vcpu_exit *ret_exit);

@@ -79,10 +79,11 @@ static enum vcpu_action flush_others(struct vcpu_thread *t, struct vcpu *v, uint
 	mask.word[v->index / 64] &= ~(1ull << v->index % 64);
 	for (unsigned i = 0; i < t->vm->nr_vcpus; i++) {
 		if (mask.word[i / 64] >> i % 64 & 1)
-			vcpu_request_flush(&t->vm->vcpu[i]);
+			v->protocol->request_flush(&t->vm->vcpu[i]);
 	}
 	for (unsigned i = 0; i < t->vm->nr_vcpus; i++) {
-		while ((mask.word[i / 64] >> i % 64 & 1) && !vcpu_flush_is_safe(&t->vm->vcpu[i]))
+		while ((mask.word[i / 64] >> i % 64 & 1) &&
+		       !v->protocol->flush_is_safe(&t->vm->vcpu[i]))
 			__builtin_ia32_pause();
 	}
 	return VCPU_RESUME;

@@ -95,11 +95,13 @@ static int build_vm(struct machine *m, struct vm *vm, unsigned index,
 	for (unsigned i = 0; i < vm->nr_vcpus; i++) {
 		struct vcpu *v = &vm->vcpu[i];
 
-		v->steal.protocol = fault_steal_protocol(o->fault);
+		v->protocol = &m->protocol;
+		v->marks_exits = o->mark_exits;
 		v->flush = &flush_primitives[flush_via];
 		v->flush_page_gpa = layout.flush_gpa + i * 64;
 		m->pcpus.waiter[index * o->nr_vcpus + i].hint = hints + i;
-		if (vm_boot_vcpu(vm, i, image->elf.entry_gpa, err) ||
+		if ((o->hidden_features && vcpu_hide_features(v, o->hidden_features, err)) ||
+		    vm_boot_vcpu(vm, i, image->elf.entry_gpa, err) ||
 		    v->flush->prepare(v, &vm->mem, v->flush_page_gpa, err))
 			return -1;
 	}
@@ -129,7 +131,9 @@ static int init_pcpus(struct machine *m, struct error *err)
 int machine_init(struct machine *m, int kvm_fd, const struct options *options,
 		 const struct guest_image *image, enum flush_prim flush_via, struct error *err)
 {
-	*m = (struct machine){ .options = options, .kvm_fd = kvm_fd };
+	*m = (struct machine){ .options = options,
+			       .kvm_fd = kvm_fd,
+			       .protocol = fault_host_protocol(options->fault) };
 	pthread_mutex_init(&m->fail_lock, NULL);
 	phase_gate_init(&m->start);
 	phase_gate_init(&m->gate);

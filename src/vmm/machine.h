@@ -35,6 +35,7 @@ struct vcpu_thread {
 struct machine {
 	const struct options *options;
 	int kvm_fd;
+	struct host_protocol protocol; /* of all vCPUs */
 	unsigned nr_vms;
 	struct vm *vm;
 	unsigned nr_vcpus; /* of all VMs */

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "pv_features.h"
 #include "flush.h"
 #include "minivmm/catalog.h"
 #include "sched_policies.h"
@@ -26,8 +27,8 @@
 	X(auto, "auto", "the cheapest of those below that this host's self-check proved") \
 	FLUSH_PRIMS(X)
 
-#define FAULT_CHOICES(X)                               \
-	X(none, "none", "leave the protocol as it is") \
+#define FAULT_CHOICES(X)                                         \
+	X(none, "none", "ipi,pv", "leave the protocol as it is") \
 	MV_FAULTS(X)
 
 DEFINE_NAMES(mechanism_names, "mechanisms (--shootdown)", "mechanism", MV_MECHANISMS, 4);
@@ -35,7 +36,8 @@ DEFINE_NAMES(scenario_names, "scenarios (-- scenario=)", "scenario", MV_SCENARIO
 DEFINE_NAMES(policy_names, "policies (--sched)", "policy", SCHED_POLICIES, 3);
 DEFINE_NAMES(slice_phase_names, "slice phases (--slice-phase)", "phase", SLICE_PHASES, 3);
 DEFINE_NAMES(flush_prim_names, "flush primitives (--flush-via)", "primitive", FLUSH_CHOICES, 3);
-DEFINE_NAMES(fault_names, "faults (--inject)", "fault", FAULT_CHOICES, 3);
+DEFINE_NAMES(fault_names, "faults (--inject)", "fault", FAULT_CHOICES, 4);
+DEFINE_NAMES(feature_names, "features (--hide)", "feature", PV_FEATURES, 3);
 
 static const char *const parameter_name[] = {
 #define X(key, ...) #key,
@@ -56,9 +58,15 @@ const struct name_table parameter_names = { "parameters (-- KEY=VALUE)", "parame
 					    COUNT_OF(parameter_name), parameter_name,
 					    parameter_summary };
 
+static const char *const fault_shootdowns[] = {
+#define X(id, name, shootdown, summary) shootdown,
+	FAULT_CHOICES(X)
+#undef X
+};
+
 static const struct name_table *const all_tables[] = {
 	&mechanism_names,   &scenario_names,   &parameter_names, &policy_names,
-	&slice_phase_names, &flush_prim_names, &fault_names,
+	&slice_phase_names, &flush_prim_names, &fault_names,	 &feature_names,
 };
 
 const char *name_table_find(const struct name_table *table, const char *name)
@@ -68,6 +76,30 @@ const char *name_table_find(const struct name_table *table, const char *name)
 			return table->name[i];
 	}
 	return NULL;
+}
+
+const char *fault_shootdown(const char *name)
+{
+	for (unsigned i = 0; i < fault_names.nr; i++) {
+		if (strcmp(fault_names.name[i], name) == 0)
+			return fault_shootdowns[i];
+	}
+	return fault_shootdowns[0];
+}
+
+uint32_t feature_bit(const char *name)
+{
+	static const unsigned bits[] = {
+#define X(bit, feature_name, summary) bit,
+		PV_FEATURES(X)
+#undef X
+	};
+
+	for (unsigned i = 0; i < feature_names.nr; i++) {
+		if (strcmp(feature_names.name[i], name) == 0)
+			return 1u << bits[i];
+	}
+	return 0;
 }
 
 unsigned mechanism_host_needs(const char *name)

@@ -3,6 +3,7 @@
 #ifndef VMM_NAMES_H
 #define VMM_NAMES_H
 
+#include <stdint.h>
 #include <stdio.h>
 
 struct name_table {
@@ -20,12 +21,19 @@ extern const struct name_table policy_names;
 extern const struct name_table slice_phase_names;
 extern const struct name_table flush_prim_names; /* with "auto" */
 extern const struct name_table fault_names;	 /* with "none" */
+extern const struct name_table feature_names;
 
 /* The table's own copy of a name, or NULL if it is not in it. */
 const char *name_table_find(const struct name_table *table, const char *name);
 
 /* What the host does for a mechanism, as a set of MV_HOST_*; 0 for an unknown one. */
 unsigned mechanism_host_needs(const char *name);
+
+/* The mechanisms that show a fault, as --shootdown takes them; the usual ones for "none". */
+const char *fault_shootdown(const char *name);
+
+/* The bit in KVM_CPUID_FEATURES of a feature; 0 for an unknown one. */
+uint32_t feature_bit(const char *name);
 
 /* Prints every table, names and summaries in columns. */
 void name_tables_print(FILE *out);

@@ -191,6 +191,28 @@ static int set_flush_via(struct options *o, const char *value, struct error *err
 	return take_name("flush-via", &flush_prim_names, value, &o->flush_via, err);
 }
 
+static int set_mark_exits(struct options *o, const char *value, struct error *err)
+{
+	(void)value, (void)err;
+	o->mark_exits = true;
+	return 0;
+}
+
+static int set_hide(struct options *o, const char *value, struct error *err)
+{
+	struct word_list words;
+	const char *why = parse_word_list(value, &words), *name = NULL;
+
+	if (why)
+		return bad_value(err, "hide", value, why);
+	for (unsigned i = 0; i < words.nr; i++) {
+		if (take_name("hide", &feature_names, words.word[i], &name, err))
+			return -1;
+		o->hidden_features |= feature_bit(name);
+	}
+	return 0;
+}
+
 static int set_duration(struct options *o, const char *value, struct error *err)
 {
 	return take_time("duration", value, &o->duration_ns, err);
@@ -311,6 +333,9 @@ const struct option_row option_table[] = {
 	{ "sched", "POLICY", "which vCPU runs next (round-robin)", set_sched },
 	{ "shootdown", "LIST", "mechanisms to measure in turn (ipi,pv)", set_shootdown },
 	{ "flush-via", "PRIM", "how the host flushes a guest's TLB (auto)", set_flush_via },
+	{ "mark-exits", NULL, "mark vCPUs while the VMM serves a store of theirs, too",
+	  set_mark_exits },
+	{ "hide", "LIST", "hide features from the guests' CPUID (none)", set_hide },
 	{ "duration", "TIME", "how long each mechanism runs (2s)", set_duration },
 	{ "count", "N", "end each mechanism after N shootdowns instead", set_count },
 	{ "seed", "N", "everything random comes from it (drawn, and reported)", set_seed },
@@ -432,8 +457,6 @@ void options_set_defaults(struct options *o)
 		.slice_ns = 4000000,
 		.slice_jitter_pct = 25,
 		.sched = "round-robin",
-		.nr_mechanisms = 2,
-		.mechanism = { "ipi", "pv" },
 		.flush_via = "auto",
 		.duration_ns = 2 * NS_PER_SECOND,
 		.fault = "none",
@@ -499,6 +522,8 @@ static int complete(struct options *o, const struct cpu_list *allowed, struct er
 		return -1;
 	if (o->nr_vcpus == 0)
 		o->nr_vcpus = 2 * o->pcpus.nr < MV_MAX_VCPUS ? 2 * o->pcpus.nr : MV_MAX_VCPUS;
+	if (o->nr_mechanisms == 0 && set_shootdown(o, fault_shootdown(o->fault), err))
+		return -1;
 	if (complete_slice_phase(o, err))
 		return -1;
 	if (o->timeout_ns == 0)

@@ -39,6 +39,8 @@ struct options {
 	unsigned nr_mechanisms;
 	const char *mechanism[MV_MAX_MECHANISMS]; /* names from MV_MECHANISMS */
 	const char *flush_via;			  /* name of a primitive, or "auto" */
+	bool mark_exits;	  /* mark vCPUs whose stores are handled by the VMM, too */
+	uint32_t hidden_features; /* bits of KVM_CPUID_FEATURES that guests do not see */
 
 	uint64_t duration_ns; /* per mechanism */
 	uint64_t count;	      /* shootdowns per mechanism; 0: duration_ns decides */

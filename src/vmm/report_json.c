@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "flush.h"
+#include "names.h"
 #include "repeat_command.h"
 #include "report_parts.h"
 
@@ -107,6 +108,18 @@ static json_object *names_json(const char *const names[], unsigned nr)
 	return in_one_line(list);
 }
 
+static json_object *hidden_json(uint32_t features)
+{
+	const char *names[32];
+	unsigned nr = 0;
+
+	for (unsigned i = 0; i < feature_names.nr; i++) {
+		if (features & feature_bit(feature_names.name[i]))
+			names[nr++] = feature_names.name[i];
+	}
+	return names_json(names, nr);
+}
+
 static json_object *config_json(const struct options *options)
 {
 	json_object *o = json_object_new_object();
@@ -124,6 +137,8 @@ static json_object *config_json(const struct options *options)
 	add_text(o, "sched", options->sched);
 	add(o, "shootdown", names_json(options->mechanism, options->nr_mechanisms));
 	add_text(o, "flush_via", options->flush_via);
+	add_bool(o, "mark_exits", options->mark_exits);
+	add(o, "hide", hidden_json(options->hidden_features));
 	add_u64(o, "duration_ns", options->duration_ns);
 	add_u64(o, "count", options->count);
 	add_u64(o, "seed", options->seed);

@@ -198,6 +198,8 @@ static void print_config(FILE *out, const struct report *report)
 		fprintf(out, " %s", o->slice_phase);
 	if (o->grace_ns)
 		fprintf(out, ", grace %s", human_time(o->grace_ns).text);
+	if (o->mark_exits)
+		fputs(", exits marked", out);
 	fprintf(out, ", %s\nflush via %s, seed %" PRIu64, o->sched,
 		result->flush_via ? result->flush_via : "nothing", o->seed);
 	if (strcmp(o->fault, "none") != 0)

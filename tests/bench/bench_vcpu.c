@@ -216,7 +216,7 @@ static void maybe_flush(struct vcpu *v)
 		v->flush->flush(v);
 }
 
-static const struct steal_protocol measuring = { .leave = note_switch, .enter = maybe_flush };
+static const struct host_protocol measuring = { .leave = note_switch, .enter = maybe_flush };
 
 static void *run_vcpu(void *argument)
 {
@@ -246,7 +246,7 @@ static void bench_change(int kvm_fd, enum flush_prim flush_via)
 		start(v, &(struct kvm_regs){ .rip = CODE_GPA,
 					     .rdi = DATA_GPA + i * sizeof(struct stamps) });
 		v->flush = &flush_primitives[flush_via];
-		v->steal.protocol = &measuring;
+		v->protocol = &measuring;
 		if (steal_set_msr(&v->steal, &change.vm.mem, (STEAL_GPA + i * 64) | 1) ||
 		    v->flush->prepare(v, &change.vm.mem, FLUSH_GPA + i * 64, &err))
 			fail(&err);

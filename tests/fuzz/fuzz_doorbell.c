@@ -109,7 +109,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const struct flush_primitive flush = { .flush = no_flush };
 	struct vcpu vcpu[NR_VCPUS] = {
-		{ .fd = -1, .flush = &flush, .steal.protocol = &steal_protocol },
+		{ .fd = -1, .flush = &flush, .protocol = &host_protocol },
 	};
 	struct vm vm = {
 		.fd = -1,

@@ -60,8 +60,9 @@ START_TEST(edit_distance_counts_the_four_edits)
 }
 END_TEST
 
-static const struct name_table *const tables[] = { &mechanism_names, &scenario_names, &policy_names,
-						   &flush_prim_names, &fault_names };
+static const struct name_table *const tables[] = { &mechanism_names, &scenario_names,
+						   &policy_names,    &flush_prim_names,
+						   &fault_names,     &feature_names };
 
 START_TEST(every_name_is_found_and_its_neighbours_are_not)
 {

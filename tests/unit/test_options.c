@@ -2,6 +2,7 @@
 /* The command line: defaults, values, refusals, and the documents that describe it. */
 #include "unit.h"
 
+#include <asm/kvm_para.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -57,6 +58,8 @@ START_TEST(defaults_are_as_documented)
 	ck_assert_uint_eq(o.count, 0);
 	ck_assert(!o.seed_given);
 	ck_assert_str_eq(o.fault, "none");
+	ck_assert(!o.mark_exits);
+	ck_assert_uint_eq(o.hidden_features, 0);
 	ck_assert_uint_eq(o.timeout_ns, 34000000000);
 	ck_assert_ptr_null(o.json_path);
 	ck_assert(!o.quiet && !o.verbose);
@@ -95,9 +98,27 @@ START_TEST(every_option_arrives_where_it_belongs)
 	ck_assert_str_eq(o.guest_args, "a=b c=");
 	ck_assert_uint_eq(o.timeout_ns, 32000000000);
 	ck_assert_uint_eq(parse_well("g --timeout 5s").timeout_ns, 5000000000);
+	ck_assert(parse_well("g --mark-exits").mark_exits);
+	ck_assert_uint_eq(parse_well("g --hide pv-tlb-flush").hidden_features,
+			  1u << KVM_FEATURE_PV_TLB_FLUSH);
+	ck_assert_uint_eq(parse_well("g --hide steal-time,pv-tlb-flush").hidden_features,
+			  1u << KVM_FEATURE_PV_TLB_FLUSH | 1u << KVM_FEATURE_STEAL_TIME);
 	ck_assert(parse_well("g --quiet").quiet);
 	ck_assert_uint_eq(parse_well("g --vcpus 256").nr_vcpus, 256);
 	ck_assert_uint_eq(parse_well("g --seed 18446744073709551615").seed, UINT64_MAX);
+}
+END_TEST
+
+START_TEST(a_fault_is_looked_for_where_it_shows)
+{
+	struct options o = parse_well("g --inject hypercall-no-wait");
+
+	ck_assert_uint_eq(o.nr_mechanisms, 1);
+	ck_assert_str_eq(o.mechanism[0], "hypercall");
+	o = parse_well("g --shootdown ipi --inject hypercall-no-wait");
+	ck_assert_uint_eq(o.nr_mechanisms, 1);
+	ck_assert_str_eq(o.mechanism[0], "ipi");
+	ck_assert_str_eq(parse_well("g --inject lose-flush-bit").mechanism[1], "pv");
 }
 END_TEST
 
@@ -185,6 +206,8 @@ static const struct {
 	{ "g --count 0", { "--count '0'", "1 or more" } },
 	{ "g --count many", { "--count 'many'", "not a number" } },
 	{ "g --seed 99999999999999999999", { "--seed", "too big" } },
+	{ "g --hide pv-tlb-flsh", { "feature 'pv-tlb-flsh'", "'pv-tlb-flush'" } },
+	{ "g --hide pv-tlb-flush,", { "--hide", "'pv-tlb-flush,'" } },
 	{ "g --inject lose-flush-bits", { "fault 'lose-flush-bits'", "'lose-flush-bit'" } },
 	{ "g --timeout 0s", { "--timeout '0s'", "no time" } },
 	{ "g --json=", { "--json ''", "name of a file" } },
@@ -342,7 +365,8 @@ START_TEST(completion_offers_every_option_and_every_name)
 {
 	static const struct name_table *const tables[] = { &mechanism_names,  &scenario_names,
 							   &parameter_names,  &policy_names,
-							   &flush_prim_names, &fault_names };
+							   &flush_prim_names, &fault_names,
+							   &feature_names };
 	const char *script = read_source("data/minivmm.bash");
 	char word[96];
 
@@ -358,19 +382,23 @@ START_TEST(completion_offers_every_option_and_every_name)
 }
 END_TEST
 
-#define TESTS(X)                                                                              \
-	X(defaults_are_as_documented)                                                         \
-	X(every_option_arrives_where_it_belongs)                                              \
-	X(what_follows_two_dashes_is_the_guests)                                              \
-	X(the_default_vcpus_are_no_more_than_the_most)                                        \
-	X(gangs_have_aligned_slices)                                                          \
-	X(commands_need_no_guest)                                                             \
-	X(every_mistake_is_named_in_one_line)                                                 \
-	X(guest_arguments_may_fill_their_page_and_no_more) X(                                 \
-		a_guest_argument_with_a_blank_is_refused)                                     \
-		X(a_message_stays_one_line_whatever_it_quotes) X(a_long_message_ends_in_dots) \
-			X(help_shows_every_option_in_lines_of_80)                             \
-				X(the_man_page_describes_every_option_and_no_other)           \
-					X(completion_offers_every_option_and_every_name)
+/* clang-format off: a line each */
+#define TESTS(X) \
+	X(defaults_are_as_documented) \
+	X(every_option_arrives_where_it_belongs) \
+	X(a_fault_is_looked_for_where_it_shows) \
+	X(what_follows_two_dashes_is_the_guests) \
+	X(the_default_vcpus_are_no_more_than_the_most) \
+	X(gangs_have_aligned_slices) \
+	X(commands_need_no_guest) \
+	X(every_mistake_is_named_in_one_line) \
+	X(guest_arguments_may_fill_their_page_and_no_more) \
+	X(a_guest_argument_with_a_blank_is_refused) \
+	X(a_message_stays_one_line_whatever_it_quotes) \
+	X(a_long_message_ends_in_dots) \
+	X(help_shows_every_option_in_lines_of_80) \
+	X(the_man_page_describes_every_option_and_no_other) \
+	X(completion_offers_every_option_and_every_name)
+/* clang-format on */
 
 UNIT_SUITE(options, TESTS)

@@ -23,7 +23,7 @@ static void count_flush(struct vcpu *v)
 static struct vcpu make_vcpu(uint64_t msr)
 {
 	static const struct flush_primitive primitive = { .flush = count_flush };
-	struct vcpu v = { .flush = &primitive, .steal.protocol = &steal_protocol };
+	struct vcpu v = { .flush = &primitive, .protocol = &host_protocol };
 
 	memset(ram, 0, sizeof(ram));
 	flushes = 0;

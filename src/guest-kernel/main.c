@@ -58,7 +58,8 @@ static void check_boot_info(const struct mv_boot_info *boot)
 
 static void find_mechanisms(const struct mv_boot_info *boot)
 {
-	const char *why_no_pv = steal_why_no_pv_flush(boot->nr_vcpus);
+	struct cpuid leaf_1 = cpuid(1), kvm_features = cpuid(KVM_CPUID_FEATURES);
+	const char *why_no_pv = steal_why_no_pv_flush(&leaf_1, &kvm_features, boot->nr_vcpus);
 
 	for (uint32_t i = 0; i < boot->nr_mechanisms; i++) {
 		const char *name = boot->mechanism[i];

@@ -8,30 +8,31 @@
  */
 #include "steal.h"
 
-#include "x86.h"
-
 #define CPUID_1_ECX_MWAIT (1u << 3)
 
-static bool has_feature(unsigned bit)
+static bool has_feature(const struct cpuid *kvm_features, unsigned bit)
 {
-	return cpuid(KVM_CPUID_FEATURES).eax >> bit & 1;
+	return kvm_features->eax >> bit & 1;
 }
 
 void steal_register(struct percpu *self)
 {
-	if (has_feature(KVM_FEATURE_STEAL_TIME))
+	struct cpuid kvm_features = cpuid(KVM_CPUID_FEATURES);
+
+	if (has_feature(&kvm_features, KVM_FEATURE_STEAL_TIME))
 		wrmsr(MSR_KVM_STEAL_TIME, (uint64_t)&self->steal | KVM_MSR_ENABLED);
 }
 
-const char *steal_why_no_pv_flush(uint32_t nr_vcpus)
+const char *steal_why_no_pv_flush(const struct cpuid *leaf_1, const struct cpuid *kvm_features,
+				  uint32_t nr_vcpus)
 {
-	if (!has_feature(KVM_FEATURE_STEAL_TIME))
+	if (!has_feature(kvm_features, KVM_FEATURE_STEAL_TIME))
 		return "the host offers no steal time (KVM_FEATURE_STEAL_TIME)";
-	if (!has_feature(KVM_FEATURE_PV_TLB_FLUSH))
+	if (!has_feature(kvm_features, KVM_FEATURE_PV_TLB_FLUSH))
 		return "the host does not flush on request (KVM_FEATURE_PV_TLB_FLUSH)";
-	if (cpuid(KVM_CPUID_FEATURES).edx >> KVM_HINTS_REALTIME & 1)
+	if (kvm_features->edx >> KVM_HINTS_REALTIME & 1)
 		return "the host says that it never preempts vCPUs (KVM_HINTS_REALTIME)";
-	if (cpuid(1).ecx & CPUID_1_ECX_MWAIT)
+	if (leaf_1->ecx & CPUID_1_ECX_MWAIT)
 		return "MWAIT is exposed: idle vCPUs would never be marked";
 	if (nr_vcpus < 2)
 		return "there is only one vCPU";

@@ -8,12 +8,17 @@
 
 #include "percpu.h"
 #include "targets.h"
+#include "x86.h"
 
 /* Gives the host this vCPU's steal-time page, if the host has use for it. */
 void steal_register(struct percpu *self);
 
-/* NULL if flushes may be deferred on this machine, else why not. */
-const char *steal_why_no_pv_flush(uint32_t nr_vcpus);
+/*
+ * NULL if flushes may be deferred on a machine with so many vCPUs whose CPUID has these
+ * leaves, else why not.
+ */
+const char *steal_why_no_pv_flush(const struct cpuid *leaf_1, const struct cpuid *kvm_features,
+				  uint32_t nr_vcpus);
 
 /* Whether a vCPU is marked preempted. It may have been resumed by the time of the return. */
 static inline bool steal_is_preempted(uint32_t vcpu)

@@ -30,6 +30,7 @@
 	X(guest_args)     \
 	X(guest_memory)   \
 	X(guest_oracle)   \
+	X(guest_steal)    \
 	X(hist)           \
 	X(json_output)    \
 	X(judge)          \

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/* When the guest may leave flushes to the host: CPUID is data here. */
+#include "unit.h"
+
+#include <string.h>
+
+#include "../../src/guest-kernel/steal.h"
+
+#define MWAIT (1u << 3)
+#define BOTH  (1u << KVM_FEATURE_STEAL_TIME | 1u << KVM_FEATURE_PV_TLB_FLUSH)
+
+START_TEST(flushes_are_deferred_only_if_all_five_conditions_hold)
+{
+	static const struct {
+		uint32_t leaf_1_ecx, features, hints, nr_vcpus;
+		const char *why; /* what the reason has in it; NULL: there is none */
+	} table[] = {
+		{ 0, BOTH, 0, 2, NULL },
+		{ ~MWAIT, ~0u, ~(1u << KVM_HINTS_REALTIME), 256, NULL },
+		{ 0, BOTH & ~(1u << KVM_FEATURE_STEAL_TIME), 0, 2, "KVM_FEATURE_STEAL_TIME" },
+		{ 0, BOTH & ~(1u << KVM_FEATURE_PV_TLB_FLUSH), 0, 2, "KVM_FEATURE_PV_TLB_FLUSH" },
+		{ 0, BOTH, 1u << KVM_HINTS_REALTIME, 2, "KVM_HINTS_REALTIME" },
+		{ MWAIT, BOTH, 0, 2, "MWAIT" },
+		{ 0, BOTH, 0, 1, "only one vCPU" },
+	};
+
+	for (unsigned i = 0; i < COUNT_OF(table); i++) {
+		struct cpuid leaf_1 = { .ecx = table[i].leaf_1_ecx };
+		struct cpuid features = { .eax = table[i].features, .edx = table[i].hints };
+		const char *why = steal_why_no_pv_flush(&leaf_1, &features, table[i].nr_vcpus);
+
+		ck_assert_msg(!why == !table[i].why, "row %u: %s", i, why ? why : "deferred");
+		if (why)
+			ck_assert_msg(strstr(why, table[i].why) != NULL, "row %u: %s", i, why);
+	}
+}
+END_TEST
+
+#define CASES(X) X(flushes_are_deferred_only_if_all_five_conditions_hold)
+UNIT_SUITE(guest_steal, CASES)

@@ -42,7 +42,7 @@ static int sync_regs_prepare(struct vcpu *v, const struct guest_mem *mem, uint64
 	return 0;
 }
 
-/* The registers are those of the last exit: nothing ran since, so they are fresh. */
+/* The registers are those of the last exit, or as vcpu_idleness() found them later. */
 static void sync_regs_flush(struct vcpu *v)
 {
 	v->run->s.regs.sregs.cr3 ^= CR3_PWT;

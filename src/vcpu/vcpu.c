@@ -328,12 +328,19 @@ void vcpu_wait_halted(struct vcpu *v, struct vcpu_exit *ret_exit)
 	v->run->request_interrupt_window = 0;
 }
 
+/*
+ * To answer, KVM carries out an INIT or a start-up IPI that is pending, and changes
+ * registers: what it left in kvm_run at the last exit is out of date, and a flush by
+ * sync-regs would undo the reset.
+ */
 enum vcpu_idleness vcpu_idleness(struct vcpu *v)
 {
 	struct kvm_mp_state state;
 
 	if (ioctl(v->fd, KVM_GET_MP_STATE, &state))
 		return VCPU_NOT_IDLE;
+	if (v->run->kvm_valid_regs & KVM_SYNC_X86_SREGS)
+		ioctl(v->fd, KVM_GET_SREGS, &v->run->s.regs.sregs);
 	switch (state.mp_state) {
 	case KVM_MP_STATE_HALTED:
 		return VCPU_HALTED;

@@ -45,8 +45,8 @@
 
 /*
  * The doorbell: a page without memory behind it. An aligned load or store of 4
- * or 8 bytes at one of these offsets is a request to the VMM; anything else
- * ends the run with a message.
+ * or 8 bytes at one of these offsets is a request to the VMM, one for each
+ * instruction; anything else ends the run with a message.
  */
 #define MV_DB_EXIT  0x00 /* store: end this VM; 0 is success, else a code of the guest's own */
 #define MV_DB_PUTS  0x08 /* store: up to eight characters of text, lowest byte first, 0 ends */

@@ -69,24 +69,27 @@
  * run must catch as stale reads. `shootdown` is what is measured where the user names no
  * mechanisms. The host's are in src/vcpu/fault.c, the guest's in src/guest-kernel/fault.c.
  */
-#define MV_FAULTS(X)                                                                         \
-	X(skip_deferred_flush, "skip-deferred-flush", "ipi,pv",                              \
-	  "host: resume a vCPU without the flush that was asked for")                        \
-	X(skip_ipi_flush, "skip-ipi-flush", "ipi,pv",                                        \
-	  "guest: acknowledge an IPI without flushing")                                      \
-	X(lose_flush_bit, "lose-flush-bit", "ipi,pv",                                        \
-	  "host: mark again with a plain store, which erases a request (CVE-2019-3016)")     \
-	X(mark_while_running, "mark-while-running", "ipi,pv",                                \
-	  "host: mark a vCPU that still executes guest code")                                \
-	X(clear_after_flush, "clear-after-flush", "ipi,pv",                                  \
-	  "host: flush first and take the byte later, so that a request in between is lost") \
-	X(inverted_cmpxchg, "inverted-cmpxchg", "ipi,pv",                                    \
-	  "guest: take a failed compare-and-exchange for a deferred flush")                  \
-	X(skip_lazy_flush, "skip-lazy-flush", "ipi,pv",                                      \
-	  "guest, lazy: come back without the flush that was left out meanwhile")            \
-	X(skip_readers, "skip-readers", "ipi,pv",                                            \
-	  "guest, rcu: end a grace period without waiting for readers inside a section")     \
-	X(hypercall_no_wait, "hypercall-no-wait", "hypercall",                               \
-	  "host, hypercall: go on before the targets have left the guest (1ebfaa11ebb5)")
+#define MV_FAULTS(X)                                                                           \
+	X(skip_deferred_flush, "skip-deferred-flush", "ipi,pv",                                \
+	  "host: resume a vCPU without the flush that was asked for")                          \
+	X(skip_ipi_flush, "skip-ipi-flush", "ipi,pv",                                          \
+	  "guest: acknowledge an IPI without flushing")                                        \
+	X(lose_flush_bit, "lose-flush-bit", "ipi,pv",                                          \
+	  "host: mark again with a plain store, which erases a request (CVE-2019-3016)")       \
+	X(mark_while_running, "mark-while-running", "ipi,pv",                                  \
+	  "host: mark a vCPU that still executes guest code")                                  \
+	X(clear_after_flush, "clear-after-flush", "ipi,pv",                                    \
+	  "host: flush first and take the byte later, so that a request in between is lost")   \
+	X(inverted_cmpxchg, "inverted-cmpxchg", "ipi,pv",                                      \
+	  "guest: take a failed compare-and-exchange for a deferred flush")                    \
+	X(skip_lazy_flush, "skip-lazy-flush", "ipi,pv",                                        \
+	  "guest, lazy: come back without the flush that was left out meanwhile")              \
+	X(skip_readers, "skip-readers", "ipi,pv",                                              \
+	  "guest, rcu: end a grace period without waiting for readers inside a section")       \
+	X(hypercall_no_wait, "hypercall-no-wait", "hypercall",                                 \
+	  "host, hypercall: go on before the targets have left the guest (1ebfaa11ebb5)")      \
+	X(mark_in_access, "mark-in-access", "ipi,pv",                                          \
+	  "host: mark in the middle of an access (CVE-2022-39189); guest.elf makes none that " \
+	  "shows it")
 
 #endif

@@ -75,6 +75,13 @@ static void mark_and_flush(struct vcpu *v)
 	flush_if(v, __atomic_load_n(byte_of(v), __ATOMIC_SEQ_CST));
 }
 
+/* Marked in the middle of an instruction, which goes on with what it has translated. */
+static bool leave_access_open(struct vcpu *v)
+{
+	(void)v;
+	return true;
+}
+
 /* The initiator goes on while its targets are still in the guest. To widen the window
  * nobody forces them out: they flush when they come back by themselves. */
 static void request_without_kick(struct vcpu *v)
@@ -102,6 +109,8 @@ struct host_protocol fault_host_protocol(const char *fault)
 		p.leave = mark_and_flush;
 		p.enter = take_without_flush;
 	}
+	if (strcmp(fault, "mark-in-access") == 0)
+		p.complete_io = leave_access_open;
 	if (strcmp(fault, "hypercall-no-wait") == 0) {
 		p.request_flush = request_without_kick;
 		p.flush_is_safe = is_always_safe;

@@ -12,8 +12,9 @@ struct vcpu;
  * The sound ones are host_protocol; fault.c has the broken ones.
  */
 struct host_protocol {
-	/* Brings a vCPU to an instruction boundary, before it can be marked. */
-	void (*complete_io)(struct vcpu *v);
+	/* Brings a vCPU to an instruction boundary, before it can be marked; false if that is
+	 * not possible. */
+	bool (*complete_io)(struct vcpu *v);
 	/* It loses its pCPU. It has a steal-time page, as in enter(). */
 	void (*leave)(struct vcpu *v);
 	/* Right before it executes again. */

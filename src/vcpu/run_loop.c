@@ -35,6 +35,21 @@ static void leave_slice(struct loop *l, enum trace_kind why)
 	trace(l->v->trace, why, 0);
 }
 
+static enum vcpu_action serve(const struct loop *l, const struct vcpu_exit *exit)
+{
+	return l->handler->exit(l->handler->context, l->v, exit);
+}
+
+/* To an instruction boundary: there a vCPU may be marked. False, and the end, if the
+ * guest's instruction has none yet. */
+static bool complete_io(struct loop *l)
+{
+	if (l->v->protocol->complete_io(l->v))
+		return true;
+	serve(l, &vcpu_second_access);
+	return false;
+}
+
 /* Waits for a pCPU after having wanted none. From here on until it runs, the vCPU
  * is preempted: it could execute, and it stands at an instruction boundary. */
 static bool acquire(struct loop *l)
@@ -95,15 +110,15 @@ static bool block(struct loop *l, const struct vcpu_exit *exit)
 	leave_slice(l, TRACE_BLOCK);
 	pcpus_release(l->pcpus, l->i, SLICE_blocked);
 	l->handler->blocked(l->handler->context, l->v, exit);
-	l->v->protocol->complete_io(l->v);
-	return acquire(l);
+	return complete_io(l) && acquire(l);
 }
 
 static bool yield(struct loop *l)
 {
 	uint64_t waited_ns;
 
-	l->v->protocol->complete_io(l->v);
+	if (!complete_io(l))
+		return false;
 	leave_slice(l, TRACE_WAIT);
 	steal_leave(l->v);
 	l->v->stats.yields++;
@@ -155,11 +170,6 @@ static bool kicked(struct loop *l)
 	return true;
 }
 
-static enum vcpu_action serve(const struct loop *l, const struct vcpu_exit *exit)
-{
-	return l->handler->exit(l->handler->context, l->v, exit);
-}
-
 /*
  * Outside the guest a vCPU executes nothing, whoever has the pCPU: it may be marked. Linux
  * did so for every exit to userspace, and does no more (54aa83c90198); here --mark-exits
@@ -174,7 +184,8 @@ static enum vcpu_action serve_marked(struct loop *l, const struct vcpu_exit *exi
 
 	memcpy(data, exit->data, sizeof(data)); /* completing it may overwrite kvm_run */
 	copy.data = data;
-	l->v->protocol->complete_io(l->v);
+	if (!complete_io(l))
+		return VCPU_STOP;
 	steal_leave(l->v);
 	enum vcpu_action action = serve(l, &copy);
 	steal_enter(l->v, 0);
@@ -195,8 +206,7 @@ static bool handle(struct loop *l, const struct vcpu_exit *exit)
 	case VCPU_RESUME:
 		return true;
 	case VCPU_HALT:
-		l->v->protocol->complete_io(l->v);
-		return halt(l);
+		return complete_io(l) && halt(l);
 	case VCPU_YIELD:
 		return yield(l);
 	case VCPU_BLOCK:

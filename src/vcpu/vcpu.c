@@ -253,6 +253,22 @@ static void enter_kvm(struct vcpu *v, struct vcpu_exit *ret_exit)
 	snprintf(ret_exit->text, sizeof(ret_exit->text), "KVM_RUN failed: %s", strerror(errno));
 }
 
+const struct vcpu_exit vcpu_second_access = {
+	.kind = VCPU_EXIT_ERROR,
+	.text = "an instruction makes more than one access that ends in an exit",
+};
+
+static bool flush_on_request(struct vcpu *v)
+{
+	if (!vcpu_complete_io(v))
+		return false;
+	__atomic_store_n(&v->must_flush, 0, __ATOMIC_SEQ_CST);
+	v->flush->flush(v);
+	v->stats.flushes++;
+	trace(v->trace, TRACE_FLUSH, 0);
+	return true;
+}
+
 /*
  * in_guest is set before must_flush is looked at, and whoever asks for a flush sets
  * must_flush before it looks at in_guest: one of the two notices the other.
@@ -260,14 +276,10 @@ static void enter_kvm(struct vcpu *v, struct vcpu_exit *ret_exit)
 void vcpu_run(struct vcpu *v, struct vcpu_exit *ret_exit)
 {
 	__atomic_store_n(&v->in_guest, 1, __ATOMIC_SEQ_CST);
-	if (__atomic_load_n(&v->must_flush, __ATOMIC_SEQ_CST)) {
-		vcpu_complete_io(v);
-		__atomic_store_n(&v->must_flush, 0, __ATOMIC_SEQ_CST);
-		v->flush->flush(v);
-		v->stats.flushes++;
-		trace(v->trace, TRACE_FLUSH, 0);
-	}
-	enter_kvm(v, ret_exit);
+	if (__atomic_load_n(&v->must_flush, __ATOMIC_SEQ_CST) && !flush_on_request(v))
+		*ret_exit = vcpu_second_access;
+	else
+		enter_kvm(v, ret_exit);
 	__atomic_store_n(&v->in_guest, 0, __ATOMIC_RELEASE);
 }
 
@@ -303,14 +315,15 @@ void vcpu_drain_kick(void)
 	vcpu_wait_kick(0);
 }
 
-void vcpu_complete_io(struct vcpu *v)
+/* KVM is interrupted once the instruction is over; before, it exits as it would without. */
+bool vcpu_complete_io(struct vcpu *v)
 {
 	if (!v->access_is_open)
-		return;
-	v->access_is_open = false;
+		return true;
 	v->run->immediate_exit = 1;
-	ioctl(v->fd, KVM_RUN, 0);
+	v->access_is_open = ioctl(v->fd, KVM_RUN, 0) == 0;
 	v->run->immediate_exit = 0;
+	return !v->access_is_open;
 }
 
 /*

@@ -102,9 +102,13 @@ void vcpu_run(struct vcpu *v, struct vcpu_exit *ret_exit);
 
 /*
  * Completes the access of the last exit without executing an instruction, so that
- * the vCPU stands at an instruction boundary. Harmless if nothing is open.
+ * the vCPU stands at an instruction boundary. Harmless if nothing is open. False if the
+ * same instruction makes another access: KVM holds its address, translated before the
+ * first, and no flush takes it away. No guest may do so (abi.h): vcpu_second_access, an
+ * exit that says so, ends its run.
  */
-void vcpu_complete_io(struct vcpu *v);
+bool vcpu_complete_io(struct vcpu *v);
+extern const struct vcpu_exit vcpu_second_access;
 
 /*
  * Blocks until a halted vCPU has an interrupt to take (VCPU_EXIT_WAKEUP) or is

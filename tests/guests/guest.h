@@ -72,6 +72,15 @@ static inline void write_msr(uint32_t msr, uint64_t value)
 		     : "memory");
 }
 
+/* KVM's paravirtual features, as the guest sees them. */
+static inline bool has_feature(unsigned bit)
+{
+	uint32_t eax = KVM_CPUID_FEATURES, ebx, ecx = 0, edx;
+
+	asm volatile("cpuid" : "+a"(eax), "=b"(ebx), "+c"(ecx), "=d"(edx));
+	return eax >> bit & 1;
+}
+
 static inline uint64_t read_tsc(void)
 {
 	uint32_t low, high;

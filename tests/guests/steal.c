@@ -4,9 +4,11 @@
 
 #include "minivmm/pv_flush.h"
 
-#define NR_PAGES  16
-#define NR_MOVES  6000
-#define UNTOUCHED 0xa5a5a5a5a5a5a5a5
+#define NR_PAGES    16
+#define NR_MOVES    6000
+#define NR_SWITCHES 20
+#define NR_RINGS    2000
+#define UNTOUCHED   0xa5a5a5a5a5a5a5a5
 
 static _Alignas(64) struct kvm_steal_time pages[MV_MAX_VCPUS][NR_PAGES];
 
@@ -155,6 +157,84 @@ static void truthful(const struct mv_boot_info *boot, uint32_t vcpu)
 		idle();
 }
 
+/* The same for a guest that does not know of deferred flushes: its byte is cleared all
+ * the same (1eff0ada). Run with --hide. */
+static void hidden_flush(const struct mv_boot_info *boot, uint32_t vcpu)
+{
+	expect(has_feature(KVM_FEATURE_STEAL_TIME), "no STEAL_TIME in CPUID");
+	expect(!has_feature(KVM_FEATURE_PV_TLB_FLUSH), "PV_TLB_FLUSH is not hidden");
+	truthful(boot, vcpu);
+}
+
+static void hidden_both(const struct mv_boot_info *boot, uint32_t vcpu)
+{
+	expect(!has_feature(KVM_FEATURE_STEAL_TIME), "STEAL_TIME is not hidden");
+	expect(!has_feature(KVM_FEATURE_PV_TLB_FLUSH), "PV_TLB_FLUSH is not hidden");
+	truthful(boot, vcpu);
+}
+
+/* ---- switched off ----------------------------------------------------------------------- */
+
+/* To others and back, which takes a mark and an exchange each time. */
+static void lose_pcpu(unsigned times)
+{
+	for (unsigned i = 0; i < times; i++)
+		doorbell_store(MV_DB_YIELD, MV_YIELD_ANY);
+}
+
+/*
+ * The page is switched off and on: off, nothing is written to it, however often the vCPU
+ * is preempted; on, it is in use as before.
+ */
+static void silenced(const struct mv_boot_info *boot, uint32_t vcpu)
+{
+	struct kvm_steal_time *page = pages[vcpu];
+	static uint32_t finished;
+
+	for (unsigned i = 0; i < NR_SWITCHES; i++) {
+		*page = (struct kvm_steal_time){ 0 };
+		register_page(page);
+		while (pv_read_steal(page) == 0)
+			lose_pcpu(1);
+		register_gpa(0);
+		fill(page);
+		lose_pcpu(20);
+		expect(is_untouched(page), "a steal-time page that is switched off was written");
+	}
+	if (__atomic_add_fetch(&finished, 1, __ATOMIC_SEQ_CST) != boot->nr_vcpus)
+		idle();
+}
+
+/* ---- who is marked ---------------------------------------------------------------------- */
+
+/* vCPU 1 rings a doorbell that asks for nothing, and vCPU 0 looks at its byte meanwhile. */
+static bool is_seen_marked(uint32_t vcpu)
+{
+	static uint32_t rung;
+	bool marked = false;
+
+	register_page(pages[vcpu]);
+	enter_ring3();
+	for (; vcpu != 0; __atomic_add_fetch(&rung, 1, __ATOMIC_SEQ_CST))
+		doorbell_store(MV_DB_NOP, 0);
+	while (__atomic_load_n(&rung, __ATOMIC_SEQ_CST) < NR_RINGS)
+		marked |= __atomic_load_n(&pages[1]->preempted, __ATOMIC_RELAXED) != 0;
+	return marked;
+}
+
+/* Run with two pCPUs, where nobody is preempted, and without --mark-exits or with it. */
+static void exits_unmarked(const struct mv_boot_info *boot, uint32_t vcpu)
+{
+	(void)boot;
+	expect(!is_seen_marked(vcpu), "a vCPU is marked while its doorbell is served");
+}
+
+static void exits_marked(const struct mv_boot_info *boot, uint32_t vcpu)
+{
+	(void)boot;
+	expect(is_seen_marked(vcpu), "a vCPU is not marked while its doorbell is served");
+}
+
 static const struct guest_case cases[] = {
 	{ "misaligned", misaligned },
 	{ "reserved-bit", reserved_bit },
@@ -166,5 +246,10 @@ static const struct guest_case cases[] = {
 	{ "moved", moved },
 	{ "rubbish", rubbish },
 	{ "truthful", truthful },
+	{ "hidden-flush", hidden_flush },
+	{ "hidden-both", hidden_both },
+	{ "silenced", silenced },
+	{ "exits-unmarked", exits_unmarked },
+	{ "exits-marked", exits_marked },
 };
 GUEST_CASES(cases)

@@ -118,6 +118,70 @@ static void hlt_doorbell(const struct mv_boot_info *boot, uint32_t vcpu)
 	wake(vcpu, halt_by_hlt, send_by_doorbell);
 }
 
+/* ---- marks ------------------------------------------------------------------------- */
+
+static _Alignas(64) struct kvm_steal_time pages[2];
+
+static bool is_marked(void)
+{
+	return __atomic_load_n(&pages[1].preempted, __ATOMIC_RELAXED) & KVM_VCPU_PREEMPTED;
+}
+
+/* Whether vCPU 1 is marked at any moment within a time that is long for a halt. */
+static bool becomes_marked(uint64_t ticks)
+{
+	uint64_t end = read_tsc() + ticks;
+
+	while (read_tsc() < end) {
+		if (is_marked())
+			return true;
+	}
+	return false;
+}
+
+static bool phase_begins(uint64_t *ret_mechanism)
+{
+	*ret_mechanism = (uint32_t)doorbell_load(MV_DB_PHASE);
+	return *ret_mechanism != MV_PHASE_END;
+}
+
+/* Halts once in each phase until it is woken. */
+static _Noreturn void halt_in_each_phase(void)
+{
+	uint64_t mechanism;
+
+	take_interrupts();
+	for (uint32_t n = 1; phase_begins(&mechanism); n++) {
+		__atomic_store_n(&halting, n, __ATOMIC_SEQ_CST);
+		while (__atomic_load_n(&woken, __ATOMIC_SEQ_CST) < n)
+			halt_by_doorbell();
+	}
+	idle();
+}
+
+/*
+ * Halted is not preempted (9ee83635d872), unless the mechanism says so. Run with
+ * --shootdown pv,pv-halted and as many pCPUs as vCPUs, so that nobody is preempted.
+ */
+static void halted_marks(const struct mv_boot_info *boot, uint32_t vcpu)
+{
+	uint64_t mechanism;
+
+	write_msr(MSR_KVM_STEAL_TIME, (uintptr_t)&pages[vcpu] | KVM_MSR_ENABLED);
+	if (vcpu == 1)
+		halt_in_each_phase();
+	enter_ring3();
+	for (uint32_t n = 1; phase_begins(&mechanism); n++) {
+		while (__atomic_load_n(&halting, __ATOMIC_SEQ_CST) < n)
+			doorbell_store(MV_DB_NOP, 0);
+		if (mechanism == 0)
+			expect(!becomes_marked(boot->tsc_hz / 50), "pv: a halted vCPU is marked");
+		else
+			expect(becomes_marked(boot->tsc_hz), "pv-halted: no halted vCPU is marked");
+		send_ipi(1, ICR_FIXED);
+	}
+}
+
 /* ---- INIT ------------------------------------------------------------------------------ */
 
 static void wait_until_halting(void)
@@ -174,8 +238,9 @@ static void init_and_start(const struct mv_boot_info *boot, uint32_t vcpu)
 }
 
 static const struct guest_case cases[] = {
-	{ "hlt-xapic", hlt_xapic },	  { "doorbell-xapic", doorbell_xapic },
-	{ "hlt-doorbell", hlt_doorbell }, { "init-running", init_running },
-	{ "init-halted", init_halted },	  { "init-and-start", init_and_start },
+	{ "hlt-xapic", hlt_xapic },	      { "doorbell-xapic", doorbell_xapic },
+	{ "hlt-doorbell", hlt_doorbell },     { "init-running", init_running },
+	{ "halted-marks", halted_marks },     { "init-halted", init_halted },
+	{ "init-and-start", init_and_start },
 };
 GUEST_CASES(cases)

@@ -8,14 +8,15 @@ _minivmm_options="
  --inject --timeout --json
  --trace --no-sandbox --list --quiet --verbose --version --help "
 _minivmm_mechanisms=" ipi ipi-yield pv pv-recheck pv-halted pv-kernel hypercall "
-_minivmm_scenarios=" ping storm ebizzy idle lazy rcu sweep-size "
+_minivmm_scenarios=" ping storm ebizzy idle lazy rcu tables sweep-size "
 _minivmm_parameters=" scenario work_us chunk_kb idle_pct wake_us away_us read_us pages away flush "
 _minivmm_policies=" round-robin random gang boost "
 _minivmm_phases=" independent aligned anti "
 _minivmm_primitives=" auto sregs sync-regs steal-msr "
 _minivmm_faults="
  none skip-deferred-flush skip-ipi-flush lose-flush-bit mark-while-running mark-in-access
- clear-after-flush inverted-cmpxchg skip-lazy-flush skip-readers hypercall-no-wait "
+ clear-after-flush inverted-cmpxchg skip-lazy-flush skip-readers free-early
+ hypercall-no-wait "
 _minivmm_features=" pv-tlb-flush steal-time "
 
 _minivmm_sweep_options="

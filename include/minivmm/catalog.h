@@ -42,6 +42,7 @@
 	X(idle, "idle", "storm among some vCPUs, while the others are halted most of the time")   \
 	X(lazy, "lazy", "storm that spares vCPUs which are away in another address space")        \
 	X(rcu, "rcu", "vCPU 0 replaces an object and waits until no reader has the old one")      \
+	X(tables, "tables", "vCPU 0 frees page tables, which the others walk in software")        \
 	X(sweep_size, "sweep-size", "vCPU 0 shoots ranges of one size, the others read their pages")
 
 /*
@@ -50,12 +51,12 @@
  */
 #define MV_NUMBERS(X)                                                                        \
 	X(work_us, 0, 1000000, 100,                                                          \
-	  "storm, idle, lazy, rcu: work between two shootdowns or sections (100)")           \
+	  "storm, idle, lazy, rcu, tables: work between two shootdowns or sections (100)")   \
 	X(chunk_kb, 4, 1024, 256, "ebizzy: size of an allocation (256)")                     \
 	X(idle_pct, 0, 99, 50, "idle: share of vCPUs that are idle (50)")                    \
 	X(wake_us, 10, 1000000, 1000, "idle: how often an idle vCPU wakes by itself (1000)") \
 	X(away_us, 0, 1000000, 100, "lazy: how long a vCPU is away (100)")                   \
-	X(read_us, 0, 1000000, 10, "rcu: length of a read-side section (10)")                \
+	X(read_us, 0, 1000000, 10, "rcu, tables: length of a read-side section (10)")        \
 	X(pages, 1, 512, 1, "sweep-size: pages of a shootdown (1)")
 
 #define MV_CHOICES(X)                                                             \
@@ -69,27 +70,29 @@
  * run must catch as stale reads. `shootdown` is what is measured where the user names no
  * mechanisms. The host's are in src/vcpu/fault.c, the guest's in src/guest-kernel/fault.c.
  */
-#define MV_FAULTS(X)                                                                           \
-	X(skip_deferred_flush, "skip-deferred-flush", "ipi,pv",                                \
-	  "host: resume a vCPU without the flush that was asked for")                          \
-	X(skip_ipi_flush, "skip-ipi-flush", "ipi,pv",                                          \
-	  "guest: acknowledge an IPI without flushing")                                        \
-	X(lose_flush_bit, "lose-flush-bit", "ipi,pv",                                          \
-	  "host: mark again with a plain store, which erases a request (CVE-2019-3016)")       \
-	X(mark_while_running, "mark-while-running", "ipi,pv",                                  \
-	  "host: mark a vCPU that still executes guest code")                                  \
-	X(clear_after_flush, "clear-after-flush", "ipi,pv",                                    \
-	  "host: flush first and take the byte later, so that a request in between is lost")   \
-	X(inverted_cmpxchg, "inverted-cmpxchg", "ipi,pv",                                      \
-	  "guest: take a failed compare-and-exchange for a deferred flush")                    \
-	X(skip_lazy_flush, "skip-lazy-flush", "ipi,pv",                                        \
-	  "guest, lazy: come back without the flush that was left out meanwhile")              \
-	X(skip_readers, "skip-readers", "ipi,pv",                                              \
-	  "guest, rcu: end a grace period without waiting for readers inside a section")       \
-	X(hypercall_no_wait, "hypercall-no-wait", "hypercall",                                 \
-	  "host, hypercall: go on before the targets have left the guest (1ebfaa11ebb5)")      \
-	X(mark_in_access, "mark-in-access", "ipi,pv",                                          \
-	  "host: mark in the middle of an access (CVE-2022-39189); guest.elf makes none that " \
+#define MV_FAULTS(X)                                                                            \
+	X(skip_deferred_flush, "skip-deferred-flush", "ipi,pv",                                 \
+	  "host: resume a vCPU without the flush that was asked for")                           \
+	X(skip_ipi_flush, "skip-ipi-flush", "ipi,pv",                                           \
+	  "guest: acknowledge an IPI without flushing")                                         \
+	X(lose_flush_bit, "lose-flush-bit", "ipi,pv",                                           \
+	  "host: mark again with a plain store, which erases a request (CVE-2019-3016)")        \
+	X(mark_while_running, "mark-while-running", "ipi,pv",                                   \
+	  "host: mark a vCPU that still executes guest code")                                   \
+	X(clear_after_flush, "clear-after-flush", "ipi,pv",                                     \
+	  "host: flush first and take the byte later, so that a request in between is lost")    \
+	X(inverted_cmpxchg, "inverted-cmpxchg", "ipi,pv",                                       \
+	  "guest: take a failed compare-and-exchange for a deferred flush")                     \
+	X(skip_lazy_flush, "skip-lazy-flush", "ipi,pv",                                         \
+	  "guest, lazy: come back without the flush that was left out meanwhile")               \
+	X(skip_readers, "skip-readers", "ipi,pv",                                               \
+	  "guest, rcu: end a grace period without waiting for readers inside a section")        \
+	X(free_early, "free-early", "ipi,pv",                                                   \
+	  "guest, tables: free a page table right after the shootdown, without a grace period") \
+	X(hypercall_no_wait, "hypercall-no-wait", "hypercall",                                  \
+	  "host, hypercall: go on before the targets have left the guest (1ebfaa11ebb5)")       \
+	X(mark_in_access, "mark-in-access", "ipi,pv",                                           \
+	  "host: mark in the middle of an access (CVE-2022-39189); guest.elf makes none that "  \
 	  "shows it")
 
 #endif

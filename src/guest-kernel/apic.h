@@ -9,6 +9,7 @@
 #include "x86.h"
 
 enum apic_register {
+	APIC_TASK_PRIORITY = 0x080,
 	APIC_SPURIOUS = 0x0f0,
 	APIC_ICR_LOW = 0x300,
 	APIC_ICR_HIGH = 0x310,

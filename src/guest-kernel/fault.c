@@ -8,6 +8,9 @@
 /* A race is given this long to happen: more than a slice of the usual length. */
 #define WIDENED_WINDOW_NS 5000000
 
+/* Walkers that are about as often inside a walk as outside lose their pCPU there often. */
+#define WIDENED_WALK_US 200
+
 static void wait_for_race(const uint8_t *preempted, uint8_t state)
 {
 	uint64_t start = rdtsc();
@@ -83,6 +86,11 @@ void fault_select(const char *name)
 	if (str_equal(name, "skip-lazy-flush")) {
 		protocol.catch_up = do_not_catch_up;
 		protocol.scenario = &scenario_lazy;
+	}
+	if (str_equal(name, "free-early")) {
+		protocol.is_reading = is_never_reading;
+		protocol.linger_us = WIDENED_WALK_US;
+		protocol.scenario = &scenario_tables;
 	}
 	if (str_equal(name, "skip-readers")) {
 		protocol.is_reading = is_never_reading;

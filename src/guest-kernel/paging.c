@@ -27,6 +27,11 @@ uint64_t paging_entry(const void *page)
 	       ENTRY_DIRTY;
 }
 
+void *paging_page(uint64_t entry)
+{
+	return (void *)(entry & ENTRY_ADDRESS);
+}
+
 /* The table that the entry for gva in `table` points to, made if there is none yet. */
 static uint64_t *next_table(uint64_t *table, unsigned level, uint64_t gva)
 {
@@ -34,17 +39,22 @@ static uint64_t *next_table(uint64_t *table, unsigned level, uint64_t gva)
 
 	if (!*entry)
 		paging_store(entry, paging_entry(memory_take_page()));
-	return (uint64_t *)(*entry & ENTRY_ADDRESS);
+	return paging_page(*entry);
 }
 
-/* The leaf table (level 0) for gva; levels count down from 3, the PML4. */
-static uint64_t *leaf_table(uint64_t *pml4, uint64_t gva)
+/* The table of that level for gva: 0 is the leaf table, 3 the PML4. */
+static uint64_t *table_of_level(uint64_t *pml4, unsigned level, uint64_t gva)
 {
 	uint64_t *table = pml4;
 
-	for (unsigned level = 3; level > 0; level--)
-		table = next_table(table, level, gva);
+	for (unsigned above = 3; above > level; above--)
+		table = next_table(table, above, gva);
 	return table;
+}
+
+static uint64_t *leaf_table(uint64_t *pml4, uint64_t gva)
+{
+	return table_of_level(pml4, 0, gva);
 }
 
 /*
@@ -77,6 +87,11 @@ void paging_add_arenas(uint32_t nr_vcpus)
 uint64_t *paging_leaf_table(const struct percpu *vcpu, uint64_t gva)
 {
 	return leaf_table(vcpu->pml4, gva);
+}
+
+uint64_t *paging_directory_entry(const struct percpu *vcpu, uint64_t gva)
+{
+	return &table_of_level(vcpu->pml4, 1, gva)[gva / LEAF_BYTES % TABLE_ENTRIES];
 }
 
 uint64_t paging_boot_cr3(void)

@@ -27,6 +27,9 @@
 #define LEAF_BYTES    (TABLE_ENTRIES * 4096ull) /* what one leaf table maps */
 #define ARENA_PAGES   TABLE_ENTRIES
 
+/* One page, which the scenario `tables` maps: behind everybody's windows and arenas. */
+#define SHARED_TABLE_GVA (SHARED_GVA + 2 * MV_MAX_VCPUS * LEAF_BYTES)
+
 static inline uint64_t paging_window_gva(uint32_t initiator)
 {
 	return SHARED_GVA + initiator * 2 * LEAF_BYTES;
@@ -51,11 +54,15 @@ void paging_add_arenas(uint32_t nr_vcpus);
 /* The leaf table for gva in a vCPU's address space, made if there is none. At start-up. */
 uint64_t *paging_leaf_table(const struct percpu *vcpu, uint64_t gva);
 
+/* The entry that points to the leaf table for gva, or is 0 if there is none. At start-up. */
+uint64_t *paging_directory_entry(const struct percpu *vcpu, uint64_t gva);
+
 /* The address space that the VMM set up: an other one than the vCPUs share. */
 uint64_t paging_boot_cr3(void);
 
-/* The entry that maps a page, writable by ring 3. */
+/* The entry that maps a page, writable by ring 3; and the page that an entry maps. */
 uint64_t paging_entry(const void *page);
+void *paging_page(uint64_t entry);
 
 /* Stores an entry where the CPU, or its hypervisor, may be looking. */
 static inline void paging_store(uint64_t *entry, uint64_t value)

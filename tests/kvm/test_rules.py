@@ -105,6 +105,16 @@ def every_primitive_is_proven_where_translations_stay():
         result.require(primitive['proof'] == 'flushes', f'{name}: {primitive["proof"]}')
 
 
+# ---- rule 18: who is a barrier ----------------------------------------------------------
+
+def free_early(mechanism, status):
+    """Frees page tables without a grace period, under one mechanism."""
+    result = run_json(*TWO_PCPUS, '--inject', 'free-early', '--shootdown', mechanism, GUEST)
+    result.require_status(status)
+    stale = result.json['mechanisms'][mechanism]['stale_reads']
+    result.require((stale > 0) == (status == 1), f'{stale} stale reads')
+
+
 suite = Suite()
 for a_primitive in usable_primitives():
     suite.test(f'6: no mark in an access, {a_primitive}', no_mark_in_an_access, a_primitive)
@@ -134,4 +144,7 @@ suite.test('15: wake: halted-marks', guest_ends, 'wake', 'halted-marks', 0, PASS
            '--vcpus', 2, '--shootdown', 'pv,pv-halted', '--duration', '300ms')
 suite.test('17: steal: silenced', guest_ends, 'steal', 'silenced', 0, PASS, *TWO_PCPUS,
            '--vcpus', 4)
+suite.test('18: an interrupt is a barrier', free_early, 'ipi', 4)
+for a_mechanism in ('pv', 'hypercall'):
+    suite.test(f'18: {a_mechanism} is none', free_early, a_mechanism, 1)
 suite.done()

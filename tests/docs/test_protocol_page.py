@@ -1,10 +1,15 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""docs/protocol.md names only tests and faults that exist, and every fault there is."""
+"""docs/protocol.md says of each rule what shows it, and names every fault there is.
+
+It names only tests and faults that exist.
+"""
 
 import pathlib
 import re
 import sys
+
+NR_RULES = 20
 
 source = pathlib.Path(sys.argv[1])
 page = (source / 'docs/protocol.md').read_text()
@@ -22,6 +27,13 @@ for name in {name for line in rules for name in re.findall(r'"([^"]+)"', line)}:
 for macro in re.findall(r'`protocol fails with (\w+)`', page):
     if f"'{macro.upper()}'" not in tests:
         problems.append(f'names the variant {macro} of protocol.pml, which does not exist')
+
+table = {int(cells[1]): cells for cells in (line.split('|') for line in rules)
+         if cells[1].strip().isdigit()}
+if sorted(table) != list(range(1, NR_RULES + 1)):
+    problems.append(f'has the rules {sorted(table)}, not 1 to {NR_RULES}')
+problems += [f'names no test of rule {n}' for n, cells in table.items()
+             if not re.search(r'`[^`]+`', cells[4]) or 'not yet' in cells[4].lower()]
 
 named = {cell for line in rules for cell in [line.split('|')[-2].strip()]
          if re.fullmatch(r'[a-z]+(-[a-z]+)+', cell)}

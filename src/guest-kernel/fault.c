@@ -8,9 +8,6 @@
 /* A race is given this long to happen: more than a slice of the usual length. */
 #define WIDENED_WINDOW_NS 5000000
 
-/* Walkers that are about as often inside a walk as outside lose their pCPU there often. */
-#define WIDENED_WALK_US 200
-
 static void wait_for_race(const uint8_t *preempted, uint8_t state)
 {
 	uint64_t start = rdtsc();
@@ -64,11 +61,27 @@ static bool is_never_reading(uint64_t sections)
 	return false;
 }
 
+static void do_not_linger(const struct kvm_steal_time *own)
+{
+	(void)own;
+}
+
+/* So that a reader that loses its pCPU is nearly always inside a section. */
+static void linger_until_preempted(const struct kvm_steal_time *own)
+{
+	uint64_t start = rdtsc(), stolen_ns = pv_read_steal(own);
+
+	while (pv_read_steal(own) == stolen_ns &&
+	       clock_ticks_to_ns(rdtsc() - start) < WIDENED_WINDOW_NS)
+		cpu_relax();
+}
+
 static const struct protocol sound = {
 	.try_defer = try_defer,
 	.answer_ipi = vector_shootdown,
 	.catch_up = catch_up,
 	.is_reading = is_reading,
+	.linger = do_not_linger,
 	.scenario = &scenario_storm,
 };
 
@@ -89,11 +102,12 @@ void fault_select(const char *name)
 	}
 	if (str_equal(name, "free-early")) {
 		protocol.is_reading = is_never_reading;
-		protocol.linger_us = WIDENED_WALK_US;
+		protocol.linger = linger_until_preempted;
 		protocol.scenario = &scenario_tables;
 	}
 	if (str_equal(name, "skip-readers")) {
 		protocol.is_reading = is_never_reading;
+		protocol.linger = linger_until_preempted;
 		protocol.scenario = &scenario_rcu;
 	}
 }

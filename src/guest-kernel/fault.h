@@ -11,10 +11,10 @@
 struct protocol {
 	enum pv_defer (*try_defer)(uint8_t *preempted);
 	vector_entry *answer_ipi;
-	void (*catch_up)(void);		       /* lazy: the flush that was left out */
-	bool (*is_reading)(uint64_t sections); /* whether a grace period waits */
-	uint64_t linger_us;		       /* tables: a walk is longer by this */
-	const struct scenario *scenario;       /* to run where the user names none */
+	void (*catch_up)(void);				  /* lazy: the flush that was left out */
+	bool (*is_reading)(uint64_t sections);		  /* whether a grace period waits */
+	void (*linger)(const struct kvm_steal_time *own); /* inside a section */
+	const struct scenario *scenario;		  /* to run where the user names none */
 };
 
 extern struct protocol protocol;

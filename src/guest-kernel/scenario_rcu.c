@@ -6,6 +6,7 @@
  * What is measured as a shootdown is the grace period. The oracle checks that no reader
  * meets an object that was freed, which is poisoned.
  */
+#include "fault.h"
 #include "oracle.h"
 #include "scenario.h"
 #include "sections.h"
@@ -34,10 +35,9 @@ static void rcu_init(const struct params *params, uint32_t nr_vcpus)
 	current->generation = oldest_allowed = 1;
 }
 
-static void check_object(struct percpu *self, const struct object *object, uint64_t allowed)
+static uint64_t look_at(const struct object *object)
 {
-	oracle_count(&self->result->n, (uint64_t)object, allowed,
-		     __atomic_load_n(&object->generation, __ATOMIC_RELAXED));
+	return __atomic_load_n(&object->generation, __ATOMIC_RELAXED);
 }
 
 static void read_round(struct percpu *self)
@@ -46,9 +46,13 @@ static void read_round(struct percpu *self)
 
 	section_boundary(self);
 	const struct object *object = __atomic_load_n(&current, __ATOMIC_ACQUIRE);
-	check_object(self, object, allowed);
+	uint64_t first = look_at(object);
+	oracle_count(&self->result->n, (uint64_t)object, allowed, first);
 	work_for_us(read_us);
-	check_object(self, object, allowed);
+	protocol.linger(&self->steal);
+	uint64_t last = look_at(object);
+	/* Another one in its place is as bad as poison: it was freed and used again. */
+	oracle_count(&self->result->n, (uint64_t)object, allowed, last == first ? last : MV_POISON);
 	section_boundary(self);
 	work_for_us(work_us);
 }

@@ -28,7 +28,7 @@
 #include "x86.h"
 
 #define UPDATER	  0
-#define NR_TABLES 64 /* in rotation: poison stays for longer than a walker is preempted */
+#define NR_TABLES 8 /* in rotation, so that poison stays for a while */
 
 /* In the class of VECTOR_SHOOTDOWN: nothing is let in up to it. */
 #define PRIORITY_INTERRUPTS_OFF VECTOR_SHOOTDOWN
@@ -71,17 +71,25 @@ static void tables_init(const struct params *params, uint32_t nr_vcpus)
 	__atomic_store_n(link, make_table(1), __ATOMIC_RELEASE);
 }
 
-/* By the steps of a page walk, with time between them for what may happen. */
-static uint64_t walk(void)
+static uint64_t read_generation(const uint64_t *table)
 {
-	const uint64_t *table = paging_page(__atomic_load_n(link, __ATOMIC_ACQUIRE));
-
-	work_for_us(read_us + protocol.linger_us);
 	uint64_t entry = __atomic_load_n(table, __ATOMIC_ACQUIRE);
 
 	if (entry == MV_POISON)
 		return MV_POISON;
 	return __atomic_load_n((const uint64_t *)paging_page(entry), __ATOMIC_ACQUIRE);
+}
+
+/* Looks twice into one table, with time between for what may happen. Another generation
+ * in it is as bad as poison: the table was freed and used again. */
+static uint64_t walk(const struct percpu *self)
+{
+	const uint64_t *table = paging_page(__atomic_load_n(link, __ATOMIC_ACQUIRE));
+	uint64_t first = read_generation(table);
+
+	work_for_us(read_us);
+	protocol.linger(&self->steal);
+	return read_generation(table) == first ? first : MV_POISON;
 }
 
 static void walk_round(struct percpu *self)
@@ -90,7 +98,7 @@ static void walk_round(struct percpu *self)
 
 	apic_write(APIC_TASK_PRIORITY, PRIORITY_INTERRUPTS_OFF);
 	section_boundary(self);
-	oracle_count(&self->result->n, (uint64_t)link, allowed, walk());
+	oracle_count(&self->result->n, (uint64_t)link, allowed, walk(self));
 	section_boundary(self);
 	apic_write(APIC_TASK_PRIORITY, PRIORITY_INTERRUPTS_ON);
 

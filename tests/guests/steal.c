@@ -215,8 +215,10 @@ static bool is_seen_marked(uint32_t vcpu)
 
 	register_page(pages[vcpu]);
 	enter_ring3();
-	for (; vcpu != 0; __atomic_add_fetch(&rung, 1, __ATOMIC_SEQ_CST))
-		doorbell_store(MV_DB_NOP, 0);
+	if (vcpu != 0) {
+		for (;; __atomic_add_fetch(&rung, 1, __ATOMIC_SEQ_CST))
+			doorbell_store(MV_DB_NOP, 0);
+	}
 	while (__atomic_load_n(&rung, __ATOMIC_SEQ_CST) < NR_RINGS)
 		marked |= __atomic_load_n(&pages[1]->preempted, __ATOMIC_RELAXED) != 0;
 	return marked;

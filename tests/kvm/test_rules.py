@@ -109,7 +109,8 @@ def every_primitive_is_proven_where_translations_stay():
 
 def free_early(mechanism, status):
     """Frees page tables without a grace period, under one mechanism."""
-    result = run_json(*TWO_PCPUS, '--inject', 'free-early', '--shootdown', mechanism, GUEST)
+    result = run_json(*TWO_PCPUS, '--inject', 'free-early', '--shootdown', mechanism, '--duration',
+                      '4s', GUEST)
     result.require_status(status)
     stale = result.json['mechanisms'][mechanism]['stale_reads']
     result.require((stale > 0) == (status == 1), f'{stale} stale reads')

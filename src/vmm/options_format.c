@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "human.h"
+#include "names.h"
 
 /* "0-1,3" of all pCPUs, or the longest name list: each fits. */
 #define VALUE_BYTES 2048
@@ -84,6 +85,7 @@ static void sched(const struct options *o, char value[VALUE_BYTES])
 	format_name(value, o->sched);
 }
 
+/* As with slice_phase(): the default is that of the fault. */
 static void shootdown(const struct options *o, char value[VALUE_BYTES])
 {
 	size_t used = 0;
@@ -91,11 +93,32 @@ static void shootdown(const struct options *o, char value[VALUE_BYTES])
 	for (unsigned i = 0; i < o->nr_mechanisms && used < VALUE_BYTES; i++)
 		used += (size_t)snprintf(value + used, VALUE_BYTES - used, "%s%s", i ? "," : "",
 					 o->mechanism[i]);
+	if (strcmp(value, fault_shootdown(o->fault)) == 0)
+		value[0] = 0;
 }
 
 static void flush_via(const struct options *o, char value[VALUE_BYTES])
 {
 	format_name(value, o->flush_via);
+}
+
+static void mark_exits(const struct options *o, char value[VALUE_BYTES])
+{
+	if (o->mark_exits)
+		format_name(value, "set");
+}
+
+static void hide(const struct options *o, char value[VALUE_BYTES])
+{
+	size_t used = 0;
+
+	for (unsigned i = 0; i < feature_names.nr; i++) {
+		const char *name = feature_names.name[i];
+
+		if (o->hidden_features & feature_bit(name))
+			used += (size_t)snprintf(value + used, VALUE_BYTES - used, "%s%s",
+						 used ? "," : "", name);
+	}
 }
 
 static void duration(const struct options *o, char value[VALUE_BYTES])
@@ -125,27 +148,30 @@ static void timeout(const struct options *o, char value[VALUE_BYTES])
 		format_time(value, o->timeout_ns);
 }
 
+/* ALWAYS: its default depends on the machine, or is drawn. FLAG: it takes no value. */
 static const struct visited {
 	const char *name;
-	bool always; /* its default depends on the machine, or is drawn */
+	enum { PLAIN, ALWAYS, FLAG } kind;
 	void (*format)(const struct options *o, char value[VALUE_BYTES]);
 } visited[] = {
-	{ "vms", false, vms },
-	{ "vcpus", true, vcpus },
-	{ "pcpus", true, pcpus },
-	{ "mem", false, mem },
-	{ "slice", false, slice },
-	{ "slice-jitter", false, slice_jitter },
-	{ "slice-phase", false, slice_phase },
-	{ "grace", false, grace },
-	{ "sched", false, sched },
-	{ "shootdown", false, shootdown },
-	{ "flush-via", false, flush_via },
-	{ "duration", false, duration },
-	{ "count", false, count },
-	{ "seed", true, seed },
-	{ "inject", false, inject },
-	{ "timeout", true, timeout },
+	{ "vms", PLAIN, vms },
+	{ "vcpus", ALWAYS, vcpus },
+	{ "pcpus", ALWAYS, pcpus },
+	{ "mem", PLAIN, mem },
+	{ "slice", PLAIN, slice },
+	{ "slice-jitter", PLAIN, slice_jitter },
+	{ "slice-phase", PLAIN, slice_phase },
+	{ "grace", PLAIN, grace },
+	{ "sched", PLAIN, sched },
+	{ "shootdown", PLAIN, shootdown },
+	{ "flush-via", PLAIN, flush_via },
+	{ "mark-exits", FLAG, mark_exits },
+	{ "hide", PLAIN, hide },
+	{ "duration", PLAIN, duration },
+	{ "count", PLAIN, count },
+	{ "seed", ALWAYS, seed },
+	{ "inject", PLAIN, inject },
+	{ "timeout", ALWAYS, timeout },
 };
 #define NR_VISITED (sizeof(visited) / sizeof(visited[0]))
 
@@ -158,18 +184,32 @@ void options_visit(const struct options *o, bool all, option_visitor *visit, voi
 		char value[VALUE_BYTES] = "", standard[VALUE_BYTES] = "";
 
 		visited[i].format(o, value);
-		if (!all && !visited[i].always)
+		if (!all && visited[i].kind != ALWAYS)
 			visited[i].format(&defaults, standard);
 		if (value[0] && strcmp(value, standard) != 0)
-			visit(context, visited[i].name, value);
+			visit(context, visited[i].name, visited[i].kind == FLAG ? "" : value);
 	}
+}
+
+static const struct visited *find(const char *name)
+{
+	for (unsigned i = 0; i < NR_VISITED; i++) {
+		if (strcmp(visited[i].name, name) == 0)
+			return &visited[i];
+	}
+	return NULL;
 }
 
 const char *options_find_visited(const char *name)
 {
-	for (unsigned i = 0; i < NR_VISITED; i++) {
-		if (strcmp(visited[i].name, name) == 0)
-			return visited[i].name;
-	}
-	return NULL;
+	const struct visited *found = find(name);
+
+	return found ? found->name : NULL;
+}
+
+bool options_visited_is_flag(const char *name)
+{
+	const struct visited *found = find(name);
+
+	return found && found->kind == FLAG;
 }

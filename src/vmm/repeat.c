@@ -25,7 +25,7 @@ struct words {
 
 static void add_word(struct words *w, const char *name, const char *value)
 {
-	if (asprintf(&w->word[w->nr], "--%s=%s", name, value) >= 0)
+	if (asprintf(&w->word[w->nr], "--%s%s%s", name, *value ? "=" : "", value) >= 0)
 		w->nr++;
 }
 

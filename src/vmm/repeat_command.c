@@ -39,7 +39,10 @@ static void print_option(void *context, const char *name, const char *value)
 {
 	FILE *out = context;
 
-	fprintf(out, " --%s ", name);
+	fprintf(out, " --%s", name);
+	if (!*value)
+		return;
+	fputc(' ', out);
 	repeat_command_quote(out, value);
 }
 

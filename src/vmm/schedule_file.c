@@ -53,7 +53,8 @@ static void print_head(FILE *out, const struct schedule_file *file)
 		fprintf(out, "%s%s", i ? "," : "", file->mechanism[i]);
 	fprintf(out, "\nguest-sha256 %s\n", file->guest_sha256);
 	for (unsigned i = 0; i < file->nr_options; i++)
-		fprintf(out, "option %s %s\n", file->option[i].name, file->option[i].value);
+		fprintf(out, "option %s%s%s\n", file->option[i].name,
+			*file->option[i].value ? " " : "", file->option[i].value);
 	if (file->guest_args[0])
 		fprintf(out, "arguments %s\n", file->guest_args);
 	fprintf(out, "entries %zu\n", file->log.nr);
@@ -186,7 +187,7 @@ static int read_hash(struct reader *r, struct schedule_file *file)
 	return 0;
 }
 
-/* "option NAME VALUE". Whether the value is good is for the parser of options to say. */
+/* "option NAME [VALUE]". Whether the value is good is for the parser of options to say. */
 static int read_option(struct reader *r, struct schedule_file *file)
 {
 	struct schedule_option *option = &file->option[file->nr_options];
@@ -196,9 +197,11 @@ static int read_option(struct reader *r, struct schedule_file *file)
 	option->name = options_find_visited(take_word(r));
 	if (!option->name)
 		return bad_line(r, "there is no such option");
-	if (!r->rest || !*r->rest || strlen(r->rest) >= sizeof(option->value))
-		return bad_line(r, "the option has no value, or too long a one");
-	memcpy(option->value, r->rest, strlen(r->rest) + 1);
+	const char *value = r->rest ? r->rest : "";
+	if (!*value != options_visited_is_flag(option->name) ||
+	    strlen(value) >= sizeof(option->value))
+		return bad_line(r, "the option has no value, or one too many or too long");
+	memcpy(option->value, value, strlen(value) + 1);
 	file->nr_options++;
 	return 0;
 }

@@ -153,6 +153,7 @@ static const struct {
 	{ "option slice 4ms\n", "option json x\n", "line 7: there is no such option" },
 	{ "option slice 4ms\n", "option slice\n", "line 7: the option has no value" },
 	{ "option slice 4ms\n", "option slice \n", "line 7: the option has no value" },
+	{ "option slice 4ms\n", "option mark-exits yes\n", "line 7: the option has no value, or one" },
 	{ "option slice 4ms\n", "slice 4ms\n", "line 7: is none of a head" },
 	{ "option seed 7\n", "arguments a=b\n", "line 9: the guest's arguments" },
 	{ "entries 4\n", "entries 16777217\n", "line 10: a number" },

@@ -49,13 +49,13 @@
 #include <stdint.h>
 
 /*
- * Stands before every access to a shared byte and says which kind comes next, a
- * plain LOAD or a LOCKED operation. Nothing in the product; the model checker in
- * tests/ defines it to hand control to another thread, and so runs this very code
- * through every interleaving.
+ * Stands before every access at which the other side may come in between, and says
+ * which kind comes next: a plain LOAD or STORE, or a LOCKED operation. Nothing in
+ * the product; the model checker in tests/ defines it to hand control to another
+ * thread, and so runs this very code through every interleaving.
  */
 #ifndef PV_STEP
-#define PV_STEP(access, byte) ((void)0)
+#define PV_STEP(access, address) ((void)0)
 #endif
 
 /* ---- the guest's side ---------------------------------------------------- */
@@ -121,10 +121,13 @@ static inline void pv_add_steal(struct kvm_steal_time *st, uint64_t ns)
 {
 	uint32_t version = __atomic_load_n(&st->version, __ATOMIC_RELAXED) | 1;
 
+	PV_STEP(STORE, &st->version);
 	__atomic_store_n(&st->version, version, __ATOMIC_RELAXED);
 	__atomic_thread_fence(__ATOMIC_RELEASE);
+	PV_STEP(STORE, &st->steal);
 	__atomic_store_n(&st->steal, __atomic_load_n(&st->steal, __ATOMIC_RELAXED) + ns,
 			 __ATOMIC_RELAXED);
+	PV_STEP(STORE, &st->version);
 	__atomic_store_n(&st->version, version + 1, __ATOMIC_RELEASE);
 }
 
@@ -135,9 +138,12 @@ static inline uint64_t pv_read_steal(const struct kvm_steal_time *st)
 	uint64_t steal;
 
 	do {
+		PV_STEP(LOAD, &st->version);
 		before = __atomic_load_n(&st->version, __ATOMIC_ACQUIRE);
+		PV_STEP(LOAD, &st->steal);
 		steal = __atomic_load_n(&st->steal, __ATOMIC_RELAXED);
 		__atomic_thread_fence(__ATOMIC_ACQUIRE);
+		PV_STEP(LOAD, &st->version);
 		after = __atomic_load_n(&st->version, __ATOMIC_RELAXED);
 	} while ((before & 1) || before != after);
 	return steal;

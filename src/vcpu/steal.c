@@ -15,8 +15,8 @@ int steal_set_msr(struct steal *s, const struct guest_mem *mem, uint64_t value)
 	if (value & KVM_STEAL_RESERVED_MASK)
 		return -EINVAL;
 	if (value & KVM_MSR_ENABLED) {
-		page = guest_mem_at(mem, value & KVM_STEAL_VALID_BITS, sizeof(*page),
-				    2u << KVM_STEAL_ALIGNMENT_BITS);
+		/* Aligned to its size: the bits below are reserved. */
+		page = guest_mem_at(mem, value & KVM_STEAL_VALID_BITS, sizeof(*page), 1);
 		if (!page)
 			return -EINVAL;
 	}

@@ -15,10 +15,10 @@
 #include <stdio.h>
 #include <string.h>
 
-enum access { LOAD, LOCKED };
+enum access { LOAD, STORE, LOCKED };
 
 static void model_step(enum access access, const void *byte);
-#define PV_STEP(access, byte) model_step(access, byte)
+#define PV_STEP(access, address) model_step(access, address)
 
 #include "minivmm/pv_flush.h"
 #include "shootdown_model.h"

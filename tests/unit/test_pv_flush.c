@@ -10,29 +10,29 @@
 #include <stdint.h>
 #include <string.h>
 
-/* Lets a test act between a function's look at the byte and its locked access. */
-static void step_load(uint8_t *byte);
-static void step_locked(uint8_t *byte);
-#define STEP_LOAD	      step_load
-#define STEP_LOCKED	      step_locked
-#define PV_STEP(access, byte) STEP_##access(byte)
+/* Lets a test act right before an access: what it does is what the other side did. */
+enum access { LOAD, STORE, LOCKED };
+
+static void step(enum access access, const void *address);
+#define PV_STEP(access, address) step(access, address)
 #include "minivmm/pv_flush.h"
 
 #define P KVM_VCPU_PREEMPTED
 #define F KVM_VCPU_FLUSH_TLB
 
-/* What the other side does just before a locked access; -1: nothing. */
+/* What the other side stores just before a locked access; -1: nothing. */
 static int store_before_locked = -1;
 
-static void step_load(uint8_t *byte)
-{
-	(void)byte;
-}
+/* What it does just before a plain access, or NULL. */
+static void (*before_plain)(void);
 
-static void step_locked(uint8_t *byte)
+static void step(enum access access, const void *address)
 {
-	if (store_before_locked >= 0)
-		__atomic_store_n(byte, (uint8_t)store_before_locked, __ATOMIC_SEQ_CST);
+	if (access != LOCKED && before_plain)
+		before_plain();
+	if (access == LOCKED && store_before_locked >= 0)
+		__atomic_store_n((uint8_t *)address, (uint8_t)store_before_locked,
+				 __ATOMIC_SEQ_CST);
 }
 
 /* ---- transitions ------------------------------------------------------------------ */
@@ -158,6 +158,93 @@ START_TEST(steal_time_adds_up_and_its_version_is_even_between_updates)
 		ck_assert_uint_eq(st.version & 1, 0);
 		ck_assert_uint_eq(pv_read_steal(&st), 1234);
 		ck_assert_uint_eq(st.preempted, P | F);
+	}
+}
+END_TEST
+
+/* ---- steal time, step by step ------------------------------------------------------- */
+
+/* The page that is stepped through, and the number of the next step. */
+static struct kvm_steal_time page;
+static unsigned nr_steps;
+
+#define MAX_STEPS 8
+
+static struct {
+	uint32_t version;
+	uint64_t steal;
+} look[MAX_STEPS];
+
+static void look_at_page(void)
+{
+	ck_assert_uint_lt(nr_steps, MAX_STEPS);
+	look[nr_steps].version = page.version;
+	look[nr_steps++].steal = page.steal;
+}
+
+/* Rule 20: odd exactly while the time may be half written. */
+START_TEST(the_version_is_odd_around_the_store_and_never_else)
+{
+	page = (struct kvm_steal_time){ .version = 6, .steal = 1000 };
+	nr_steps = 0;
+	before_plain = look_at_page;
+	pv_add_steal(&page, 234);
+	before_plain = NULL;
+	look_at_page();
+
+	ck_assert_uint_eq(nr_steps, 4);
+	for (unsigned i = 0; i < nr_steps; i++) {
+		static const uint32_t versions[] = { 6, 7, 7, 8 };
+
+		ck_assert_uint_eq(look[i].version, versions[i]);
+		ck_assert_uint_eq(look[i].steal, i < 2 ? 1000 : 1234);
+	}
+}
+END_TEST
+
+/* A writer's update, which a reader's steps fall into the middle of. */
+static struct {
+	unsigned begins_at, ends_at; /* before which steps of the reader */
+} update;
+
+#define OLD_NS	     0x00000001fffffff0ull
+#define HALF_WRITTEN 0x00000001000000f0ull /* as by two stores of 32 bits */
+#define NEW_NS	     0x00000002000000f0ull
+
+static void write_meanwhile(void)
+{
+	if (nr_steps == update.begins_at) {
+		page.version++;
+		page.steal = HALF_WRITTEN;
+	}
+	if (nr_steps == update.ends_at) {
+		page.steal = NEW_NS;
+		page.version++;
+	}
+	nr_steps++;
+}
+
+/* The reader's steps: the version, the time, the version; and again, if it has to. */
+START_TEST(no_reader_believes_a_time_that_was_read_during_an_update)
+{
+	enum { READER_STEPS = 3, UNTIL = 3 * READER_STEPS };
+
+	for (update.begins_at = 0; update.begins_at < UNTIL; update.begins_at++) {
+		for (update.ends_at = update.begins_at; update.ends_at < UNTIL; update.ends_at++) {
+			bool old = update.begins_at >= READER_STEPS;
+			/* The first pass that begins after the update is the last. */
+			unsigned spoilt = (update.ends_at + READER_STEPS - 1) / READER_STEPS;
+			unsigned passes = old ? 1 : spoilt + 1;
+
+			page = (struct kvm_steal_time){ .version = 4, .steal = OLD_NS };
+			nr_steps = 0;
+			before_plain = write_meanwhile;
+			uint64_t ns = pv_read_steal(&page);
+			before_plain = NULL;
+
+			ck_assert_uint_eq(ns, old ? OLD_NS : NEW_NS);
+			ck_assert_uint_eq(nr_steps, passes * READER_STEPS);
+		}
 	}
 }
 END_TEST
@@ -363,6 +450,8 @@ END_TEST
 	X(no_operation_touches_the_bytes_beside_it)                   \
 	X(a_running_vcpu_is_never_written_to)                         \
 	X(steal_time_adds_up_and_its_version_is_even_between_updates) \
+	X(the_version_is_odd_around_the_store_and_never_else)         \
+	X(no_reader_believes_a_time_that_was_read_during_an_update)   \
 	X(no_request_is_lost_between_real_threads)                    \
 	X(the_stress_catches_a_mark_with_a_plain_store)               \
 	X(the_stress_catches_a_take_in_two_steps)                     \

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* The host's half of a steal-time page, without KVM: which page, marks, flushes, time. */
+/* The host's half of a steal-time page, without KVM: which page, marks, flushes, time, faults. */
 #include "unit.h"
 
 #include <errno.h>
 #include <string.h>
 
+#include "fault.h"
 #include "steal.h"
 #include "vcpu.h"
 
@@ -129,11 +130,71 @@ START_TEST(time_waited_is_added_to_the_page)
 }
 END_TEST
 
-#define CASES(X)                                     \
-	X(only_aligned_pages_in_memory_are_taken)    \
-	X(a_refused_page_leaves_the_old_one_in_use)  \
-	X(a_vcpu_without_a_page_is_never_marked)     \
-	X(leaving_marks_and_entering_takes_the_mark) \
-	X(a_flush_that_was_asked_for_is_done_once)   \
-	X(time_waited_is_added_to_the_page)
+/* Once with a request that an initiator makes while the vCPU waits, once without. */
+START_TEST(every_fault_of_the_host_breaks_one_step_and_no_more)
+{
+	static const struct {
+		const char *fault;
+		unsigned flushes;     /* if there was a request */
+		uint8_t entered_with; /* the byte while the guest executes */
+		unsigned marks;
+	} table[] = {
+		{ "none", 1, 0, 1 },
+		{ "skip-ipi-flush", 1, 0, 1 }, /* the guest's fault, not the host's */
+		{ "skip-deferred-flush", 0, 0, 1 },
+		{ "lose-flush-bit", 0, 0, 1 },
+		{ "mark-while-running", 1, KVM_VCPU_PREEMPTED, 2 },
+		{ "clear-after-flush", 0, 0, 1 },
+	};
+
+	for (unsigned i = 0; i < COUNT_OF(table); i++) {
+		for (unsigned asked = 0; asked < 2; asked++) {
+			struct vcpu v = make_vcpu(64 | 1);
+
+			v.steal.protocol = fault_steal_protocol(table[i].fault);
+			steal_leave(&v);
+			ck_assert_uint_eq(v.steal.page->preempted, KVM_VCPU_PREEMPTED);
+			v.steal.page->preempted |= asked ? KVM_VCPU_FLUSH_TLB : 0;
+			steal_enter(&v, 0);
+			ck_assert_uint_eq(v.steal.page->preempted, table[i].entered_with);
+			ck_assert_uint_eq(flushes, asked ? table[i].flushes : 0);
+			ck_assert_uint_eq(v.stats.flushes, flushes);
+			ck_assert_uint_eq(v.stats.marks, table[i].marks);
+		}
+	}
+}
+END_TEST
+
+/* It looks for the request right behind the mark: one from an earlier mark it sees. */
+START_TEST(clear_after_flush_does_what_was_asked_before_the_mark)
+{
+	struct vcpu v = make_vcpu(64 | 1);
+
+	v.steal.protocol = fault_steal_protocol("clear-after-flush");
+	v.steal.page->preempted = KVM_VCPU_PREEMPTED | KVM_VCPU_FLUSH_TLB;
+	steal_leave(&v);
+	ck_assert_uint_eq(flushes, 1);
+	steal_enter(&v, 0);
+	ck_assert_uint_eq(flushes, 1);
+}
+END_TEST
+
+START_TEST(only_the_faults_of_the_host_have_a_protocol_of_their_own)
+{
+	ck_assert_ptr_eq(fault_steal_protocol("none"), &steal_protocol);
+	ck_assert_ptr_eq(fault_steal_protocol("do-not-wait"), &steal_protocol);
+	ck_assert_ptr_ne(fault_steal_protocol("lose-flush-bit"), &steal_protocol);
+}
+END_TEST
+
+#define CASES(X)                                                 \
+	X(only_aligned_pages_in_memory_are_taken)                \
+	X(a_refused_page_leaves_the_old_one_in_use)              \
+	X(a_vcpu_without_a_page_is_never_marked)                 \
+	X(leaving_marks_and_entering_takes_the_mark)             \
+	X(a_flush_that_was_asked_for_is_done_once)               \
+	X(time_waited_is_added_to_the_page)                      \
+	X(every_fault_of_the_host_breaks_one_step_and_no_more)   \
+	X(clear_after_flush_does_what_was_asked_before_the_mark) \
+	X(only_the_faults_of_the_host_have_a_protocol_of_their_own)
 UNIT_SUITE(steal, CASES)

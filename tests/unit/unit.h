@@ -38,6 +38,8 @@
 	X(names)          \
 	X(options)        \
 	X(parse)          \
+	X(pcpu)           \
+	X(pcpu_slices)    \
 	X(phase_gate)     \
 	X(pv_flush)       \
 	X(repeat_command) \

@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: MIT */
+/* When a pCPU changes hands against its holder's will: slices, kicks, the grace. */
+#include "unit.h"
+
+#include "pcpu_stage.h"
+
+/* ---- slices ---------------------------------------------------------------------------- */
+
+START_TEST(nobody_is_preempted_before_the_slice_is_over)
+{
+	struct stage s;
+
+	stage_start_busy(&s, NEVER_OVER);
+	stage_begin_waiting(&s, 2, ACQUIRE);
+	s.actor[0].waited_ns = 77;
+	ck_assert(!pcpus_slice_is_over(&s.pcpus, 0));
+	ck_assert(stage_call(&s, 0, PREEMPT));
+	ck_assert_uint_eq(s.actor[0].waited_ns, 0);
+	ck_assert_uint_eq(stage_running(&s), BIT(0) | BIT(1));
+	stage_finish(&s);
+}
+END_TEST
+
+START_TEST(after_the_slice_the_pcpu_goes_to_who_has_waited_longest)
+{
+	struct stage s;
+
+	stage_start_busy(&s, OVER_AT_ONCE);
+	stage_begin_waiting(&s, 3, ACQUIRE);
+	stage_begin_waiting(&s, 2, ACQUIRE);
+	stage_let_time_pass();
+	ck_assert(pcpus_slice_is_over(&s.pcpus, 0));
+	stage_begin_waiting(&s, 0, PREEMPT);
+	stage_assert_runs_on(&s, 3, 0);
+	stage_let_time_pass();
+	stage_begin_waiting(&s, 3, PREEMPT);
+	stage_assert_runs_on(&s, 2, 0);
+	stage_let_time_pass();
+	stage_begin_waiting(&s, 2, PREEMPT);
+	stage_assert_runs_on(&s, 0, 0);
+	ck_assert_uint_gt(s.actor[0].waited_ns, 0);
+	stage_finish(&s);
+}
+END_TEST
+
+START_TEST(a_slice_goes_on_while_nobody_waits_at_home)
+{
+	struct stage s;
+
+	stage_start_busy(&s, OVER_AT_ONCE);
+	stage_begin_waiting(&s, 4, ACQUIRE);
+	stage_let_time_pass();
+	ck_assert(!pcpus_slice_is_over(&s.pcpus, 0));
+	ck_assert(pcpus_slice_is_over(&s.pcpus, 1));
+	s.actor[0].waited_ns = 77;
+	ck_assert(stage_call(&s, 0, PREEMPT));
+	ck_assert_uint_eq(s.actor[0].waited_ns, 0);
+	ck_assert_uint_eq(stage_running(&s), BIT(0) | BIT(1));
+	stage_finish(&s);
+}
+END_TEST
+
+START_TEST(a_preemption_with_nobody_waiting_begins_a_new_slice)
+{
+	/* All end on multiples of the slice, so that the second ends later than the first. */
+	const uint64_t slice_ns = 20000000;
+	struct pcpu_config config = stage_config(slice_ns);
+	struct stage s;
+
+	config.slices.phase = SLICES_aligned;
+	stage_start(&s, config);
+	ck_assert(stage_call(&s, 0, ACQUIRE));
+	uint64_t first = monotonic_ns() / slice_ns;
+	while (monotonic_ns() / slice_ns == first)
+		sched_yield();
+	ck_assert(stage_call(&s, 0, PREEMPT));
+	uint64_t begun = monotonic_ns() / slice_ns;
+	ck_assert(stage_call(&s, 1, ACQUIRE));
+	stage_begin_waiting(&s, 2, ACQUIRE);
+	/* Whoever has been given way to was waiting for the end of the second slice. */
+	ck_assert(stage_call(&s, 0, AWAIT_KICK));
+	ck_assert(pcpus_slice_is_over(&s.pcpus, 0));
+	stage_begin_waiting(&s, 0, PREEMPT);
+	stage_assert_runs_on(&s, 2, 0);
+	ck_assert_uint_gt(pcpus_expired_ns(&s.pcpus, 2) / slice_ns, first + 1);
+	ck_assert_uint_le(pcpus_expired_ns(&s.pcpus, 2) / slice_ns, begun + 1);
+	stage_finish(&s);
+}
+END_TEST
+
+START_TEST(a_slice_that_somebody_waits_for_ends_with_a_kick)
+{
+	struct stage s;
+
+	stage_start_busy(&s, 1000000);
+	stage_begin_waiting(&s, 2, ACQUIRE);
+	ck_assert(stage_call(&s, 0, AWAIT_KICK));
+	ck_assert(pcpus_slice_is_over(&s.pcpus, 0));
+	stage_begin_waiting(&s, 0, PREEMPT);
+	stage_assert_runs_on(&s, 2, 0);
+	/* Here somebody waits from the slice's beginning on. */
+	ck_assert(stage_call(&s, 2, AWAIT_KICK));
+	ck_assert(pcpus_slice_is_over(&s.pcpus, 2));
+	stage_finish(&s);
+}
+END_TEST
+
+START_TEST(who_comes_after_the_end_of_a_slice_has_the_holder_kicked_at_once)
+{
+	struct stage s;
+
+	stage_start_busy(&s, OVER_AT_ONCE);
+	stage_let_time_pass();
+	stage_begin_waiting(&s, 4, ACQUIRE);
+	ck_assert(stage_call(&s, 1, AWAIT_KICK));
+	stage_begin_waiting(&s, 1, YIELD);
+	stage_assert_runs_on(&s, 4, 1);
+	ck_assert(stage_call(&s, 4, AWAIT_KICK));
+	stage_finish(&s);
+}
+END_TEST
+
+START_TEST(only_who_was_waiting_for_a_slice_to_end_is_told_when_it_did)
+{
+	const uint64_t slice_ns = 1000;
+	struct stage s;
+
+	stage_start(&s, stage_config(slice_ns));
+	uint64_t before_ns = monotonic_ns();
+	ck_assert(stage_call(&s, 0, ACQUIRE));
+	uint64_t after_ns = monotonic_ns();
+	ck_assert_uint_eq(pcpus_expired_ns(&s.pcpus, 0), 0);
+	ck_assert(stage_call(&s, 1, ACQUIRE));
+	stage_begin_waiting(&s, 2, ACQUIRE);
+	ck_assert(stage_call(&s, 0, AWAIT_KICK));
+	stage_begin_waiting(&s, 0, PREEMPT);
+	stage_assert_runs_on(&s, 2, 0);
+	ck_assert_uint_ge(pcpus_expired_ns(&s.pcpus, 2), before_ns + slice_ns);
+	ck_assert_uint_le(pcpus_expired_ns(&s.pcpus, 2), after_ns + slice_ns);
+
+	stage_begin_waiting(&s, 2, YIELD);
+	stage_assert_runs_on(&s, 0, 0);
+	ck_assert_uint_eq(pcpus_expired_ns(&s.pcpus, 0), 0);
+	stage_call(&s, 0, RELEASE);
+	stage_assert_runs_on(&s, 2, 0);
+	ck_assert_uint_eq(pcpus_expired_ns(&s.pcpus, 2), 0);
+	stage_finish(&s);
+}
+END_TEST
+
+/* ---- the grace of who is inside a shootdown ------------------------------------------------ */
+
+static void start_with_grace(struct stage *s, uint64_t grace_ns)
+{
+	struct pcpu_config config = stage_config(OVER_AT_ONCE);
+
+	config.grace_ns = grace_ns;
+	stage_start(s, config);
+	ck_assert(stage_call(s, 0, ACQUIRE));
+	ck_assert(stage_call(s, 1, ACQUIRE));
+	stage_begin_waiting(s, 2, ACQUIRE);
+	ck_assert(stage_call(s, 0, AWAIT_KICK));
+	stage_let_time_pass();
+}
+
+START_TEST(a_slice_is_extended_once_for_who_is_inside_a_shootdown)
+{
+	struct stage s;
+
+	start_with_grace(&s, OVER_AT_ONCE);
+	s.hint[0].critical = 1;
+	s.actor[0].waited_ns = 77;
+	ck_assert(stage_call(&s, 0, PREEMPT));
+	ck_assert_uint_eq(s.actor[0].waited_ns, 0);
+	ck_assert_uint_eq(stage_running(&s), BIT(0) | BIT(1));
+	ck_assert(stage_call(&s, 0, AWAIT_KICK)); /* at the end of the grace */
+	stage_let_time_pass();
+	stage_begin_waiting(&s, 0, PREEMPT);
+	stage_assert_runs_on(&s, 2, 0);
+
+	/* The next slice may be extended again. */
+	stage_begin_waiting(&s, 2, YIELD);
+	stage_assert_runs_on(&s, 0, 0);
+	ck_assert(stage_call(&s, 0, AWAIT_KICK));
+	stage_let_time_pass();
+	ck_assert(stage_call(&s, 0, PREEMPT));
+	ck_assert_uint_eq(stage_running(&s), BIT(0) | BIT(1));
+	stage_finish(&s);
+}
+END_TEST
+
+START_TEST(within_the_grace_the_slice_is_not_over)
+{
+	struct stage s;
+
+	start_with_grace(&s, NEVER_OVER);
+	s.hint[0].critical = 1;
+	ck_assert(pcpus_slice_is_over(&s.pcpus, 0));
+	ck_assert(stage_call(&s, 0, PREEMPT));
+	ck_assert(!pcpus_slice_is_over(&s.pcpus, 0));
+	ck_assert(stage_call(&s, 0, PREEMPT));
+	ck_assert_uint_eq(stage_running(&s), BIT(0) | BIT(1));
+	stage_finish(&s);
+}
+END_TEST
+
+START_TEST(no_grace_for_who_does_not_ask_or_where_there_is_none)
+{
+	static const struct {
+		uint64_t grace_ns;
+		uint32_t critical;
+		bool has_hint;
+	} table[] = { { NEVER_OVER, 0, true }, { NEVER_OVER, 1, false }, { 0, 1, true } };
+
+	for (unsigned k = 0; k < COUNT_OF(table); k++) {
+		struct stage s;
+
+		start_with_grace(&s, table[k].grace_ns);
+		s.hint[0].critical = table[k].critical;
+		if (!table[k].has_hint)
+			s.pcpus.waiter[0].hint = NULL;
+		stage_begin_waiting(&s, 0, PREEMPT);
+		stage_assert_runs_on(&s, 2, 0);
+		stage_finish(&s);
+	}
+}
+END_TEST
+
+#define CASES(X)                                                            \
+	X(nobody_is_preempted_before_the_slice_is_over)                     \
+	X(after_the_slice_the_pcpu_goes_to_who_has_waited_longest)          \
+	X(a_slice_goes_on_while_nobody_waits_at_home)                       \
+	X(a_preemption_with_nobody_waiting_begins_a_new_slice)              \
+	X(a_slice_that_somebody_waits_for_ends_with_a_kick)                 \
+	X(who_comes_after_the_end_of_a_slice_has_the_holder_kicked_at_once) \
+	X(only_who_was_waiting_for_a_slice_to_end_is_told_when_it_did)      \
+	X(a_slice_is_extended_once_for_who_is_inside_a_shootdown)           \
+	X(within_the_grace_the_slice_is_not_over)                           \
+	X(no_grace_for_who_does_not_ask_or_where_there_is_none)
+UNIT_SUITE(pcpu_slices, CASES)

@@ -448,12 +448,35 @@ START_TEST(a_file_is_read_as_it_is)
 }
 END_TEST
 
-#define TESTS(X)                                                                             \
-	X(a_good_image_is_understood)                                                        \
-	X(limits_may_be_reached)                                                             \
-	X(loading_copies_the_segments_and_nothing_else) X(every_damage_is_named_in_one_line) \
-		X(a_file_cut_off_anywhere_is_refused)                                        \
-			X(no_single_damaged_byte_gets_past_the_checks)                       \
-				X(what_is_no_readable_file_is_refused) X(a_file_is_read_as_it_is)
+/* The kernel says 4096 bytes of a file in sysfs, whatever is in it. */
+START_TEST(a_file_that_ends_early_has_the_bytes_that_were_there)
+{
+	static const char path[] = "/sys/devices/system/cpu/online";
+	char expected[4096];
+	struct elf_file file;
+	struct error err;
+	FILE *sysfs = fopen(path, "r");
+
+	if (!sysfs)
+		return;
+	size_t nr_bytes = fread(expected, 1, sizeof(expected), sysfs);
+	fclose(sysfs);
+	ck_assert_msg(!elf_file_read(&file, path, &err), "%s", err.text);
+	ck_assert_uint_eq(file.nr_bytes, nr_bytes);
+	ck_assert_mem_eq(file.bytes, expected, nr_bytes);
+	elf_file_finish(&file);
+}
+END_TEST
+
+#define TESTS(X)                                        \
+	X(a_good_image_is_understood)                   \
+	X(limits_may_be_reached)                        \
+	X(loading_copies_the_segments_and_nothing_else) \
+	X(every_damage_is_named_in_one_line)            \
+	X(a_file_cut_off_anywhere_is_refused)           \
+	X(no_single_damaged_byte_gets_past_the_checks)  \
+	X(what_is_no_readable_file_is_refused)          \
+	X(a_file_is_read_as_it_is)                      \
+	X(a_file_that_ends_early_has_the_bytes_that_were_there)
 
 UNIT_SUITE(elf, TESTS)

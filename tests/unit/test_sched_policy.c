@@ -250,6 +250,49 @@ START_TEST(boost_picks_the_awaited_one_that_has_waited_longest)
 	ck_assert_int_eq(pick("boost", entity, 0), 0);
 	entity[0].awaited = entity[2].awaited = false;
 	ck_assert_int_eq(pick("boost", entity, 0), 1);
+
+	entity[0] =
+		(struct sched_entity){ .state = SCHED_READY, .ready_since = 7, .awaited = true };
+	entity[2] =
+		(struct sched_entity){ .state = SCHED_READY, .ready_since = 8, .awaited = true };
+	ck_assert_int_eq(pick("boost", entity, 0), 0);
+}
+END_TEST
+
+/* As after two vCPUs have been yielded to: their tickets are the same. */
+START_TEST(of_equals_the_one_with_the_lower_index_runs_first)
+{
+	struct sched_entity entity[] = {
+		{ .state = SCHED_BLOCKED },
+		{ .state = SCHED_READY, .awaited = true },
+		{ .state = SCHED_READY, .awaited = true },
+	};
+
+	ck_assert_int_eq(pick("round-robin", entity, 0), 1);
+	ck_assert_int_eq(pick("boost", entity, 0), 1);
+}
+END_TEST
+
+/* Behind the last vCPU stands one that is none, and would look as if it waited. */
+START_TEST(no_policy_looks_beyond_the_last_vcpu)
+{
+	struct sched_entity entity[] = { { .state = SCHED_READY }, { .state = SCHED_READY } };
+
+	for (unsigned k = 0; k < nr_sched_policies; k++) {
+		for (unsigned random = 0; random < 4; random++) {
+			struct sched_view view = {
+				.entity = entity,
+				.nr_entities = 1,
+				.nr_gangs = 1,
+				.random = random,
+			};
+
+			entity[0].state = SCHED_READY;
+			ck_assert_int_eq(sched_policies[k].pick(&view), 0);
+			entity[0].state = SCHED_BLOCKED;
+			ck_assert_int_eq(sched_policies[k].pick(&view), -1);
+		}
+	}
 }
 END_TEST
 
@@ -261,8 +304,11 @@ START_TEST(gang_picks_from_the_gang_whose_turn_it_is)
 		{ .state = SCHED_BLOCKED },
 	};
 
-	for (uint64_t turn = 0; turn < 10; turn++)
+	for (uint64_t turn = 0; turn < 10; turn++) {
 		ck_assert_int_eq(pick("gang", entity, turn), (int)(turn % 2));
+		/* Whoever has waited longer does not matter. */
+		entity[0].ready_since ^= 8;
+	}
 	entity[0].state = SCHED_RUNNING;
 	ck_assert_int_eq(pick("gang", entity, 0), 1);
 }
@@ -361,6 +407,22 @@ START_TEST(aligned_slices_end_together_and_later_than_now)
 }
 END_TEST
 
+/* A seed means the same slices in every version, or else no run could be repeated. */
+START_TEST(the_grid_of_a_seed_is_always_the_same)
+{
+	static const uint64_t ends_ns[] = { 4237235, 8411226, 12243160, 16735229, 20260134 };
+	struct sched_slices slices = {
+		.slice_ns = 4000000, .jitter_pct = 25, .phase = SLICES_aligned, .seed = 7
+	};
+	uint64_t now_ns = 4000000 - 1;
+
+	for (unsigned k = 0; k < COUNT_OF(ends_ns); k++) {
+		now_ns = sched_slice_end(&slices, 0, now_ns, 0);
+		ck_assert_uint_eq(now_ns, ends_ns[k]);
+	}
+}
+END_TEST
+
 START_TEST(anti_slices_end_half_a_slice_apart)
 {
 	struct sched_slices slices = { .slice_ns = 4000000 };
@@ -420,6 +482,9 @@ END_TEST
 	X(independent_slices_stay_within_the_jitter_and_use_all_of_it)       \
 	X(slices_without_jitter_have_one_length)                             \
 	X(aligned_slices_end_together_and_later_than_now)                    \
+	X(the_grid_of_a_seed_is_always_the_same)                             \
+	X(of_equals_the_one_with_the_lower_index_runs_first)                 \
+	X(no_policy_looks_beyond_the_last_vcpu)                              \
 	X(anti_slices_end_half_a_slice_apart)                                \
 	X(waiters_are_those_who_are_ready_at_home)                           \
 	X(round_robin_picks_whoever_has_waited_longest_at_home)              \

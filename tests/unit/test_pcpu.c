@@ -134,9 +134,12 @@ END_TEST
 
 START_TEST(a_yield_to_somebody_puts_him_before_who_has_waited_longer)
 {
+	struct pcpu_config config = stage_config(NEVER_OVER);
 	struct stage s;
 
-	stage_start_busy(&s, NEVER_OVER);
+	config.nr_pcpus = 1; /* so that vCPU 2 waits as the very first */
+	stage_start(&s, config);
+	ck_assert(stage_call(&s, 0, ACQUIRE));
 	stage_begin_waiting(&s, 2, ACQUIRE);
 	stage_begin_waiting(&s, 3, ACQUIRE);
 	stage_begin_waiting(&s, 5, ACQUIRE);
@@ -230,6 +233,23 @@ START_TEST(the_policy_decides_and_sees_all_that_it_may_depend_on)
 }
 END_TEST
 
+START_TEST(every_vcpu_is_a_gang_of_its_own_where_there_is_one_pcpu)
+{
+	static const struct sched_policy policy = { .pick = pick_highest };
+	struct pcpu_config config = config_of(&policy, 1);
+	struct stage s;
+
+	config.nr_pcpus = 1;
+	stage_start(&s, config);
+	ck_assert(stage_call(&s, 0, ACQUIRE));
+	stage_call(&s, 0, RELEASE);
+	ck_assert_uint_eq(shown.nr_gangs, NR);
+	for (unsigned i = 0; i < NR; i++)
+		ck_assert_uint_eq(shown_entity[i].gang, i);
+	stage_finish(&s);
+}
+END_TEST
+
 START_TEST(who_is_awaited_is_read_for_a_policy_that_asks)
 {
 	static const struct sched_policy policies[] = {
@@ -241,13 +261,15 @@ START_TEST(who_is_awaited_is_read_for_a_policy_that_asks)
 		struct stage s;
 
 		stage_start(&s, config_of(&policies[k], 1));
+		s.hint[0].awaited = 1;
 		s.hint[2].awaited = 3;
 		s.hint[4].critical = 1;
 		s.pcpus.waiter[5].hint = NULL;
 		ck_assert(stage_call(&s, 0, ACQUIRE));
 		stage_call(&s, 0, RELEASE);
 		for (unsigned i = 0; i < NR; i++)
-			ck_assert(shown_entity[i].awaited == (i == 2 && policies[k].uses_hints));
+			ck_assert(shown_entity[i].awaited ==
+				  ((i == 0 || i == 2) && policies[k].uses_hints));
 		stage_finish(&s);
 	}
 }
@@ -362,6 +384,23 @@ START_TEST(a_timer_that_cannot_be_had_is_reported)
 }
 END_TEST
 
+START_TEST(slice_timers_are_gone_when_all_is_over)
+{
+	struct itimerspec when;
+	timer_t timer[NR];
+	struct stage s;
+
+	stage_start(&s, stage_config(NEVER_OVER));
+	for (unsigned i = 0; i < NR; i++) {
+		timer[i] = s.pcpus.waiter[i].slice_timer;
+		ck_assert_int_eq(timer_gettime(timer[i], &when), 0);
+	}
+	stage_finish(&s);
+	for (unsigned i = 0; i < NR; i++)
+		ck_assert_int_eq(timer_gettime(timer[i], &when), -1);
+}
+END_TEST
+
 /* ---- stress ---------------------------------------------------------------------------------- */
 
 #define ROUNDS 2000
@@ -463,10 +502,12 @@ END_TEST
 	X(a_yield_to_somebody_puts_him_before_who_has_waited_longer) \
 	X(a_yield_to_who_does_not_wait_changes_nothing)              \
 	X(the_policy_decides_and_sees_all_that_it_may_depend_on)     \
+	X(every_vcpu_is_a_gang_of_its_own_where_there_is_one_pcpu)   \
 	X(who_is_awaited_is_read_for_a_policy_that_asks)             \
 	X(the_seed_decides_the_random_numbers)                       \
 	X(at_the_end_nobody_waits_any_longer)                        \
 	X(the_kernel_as_the_scheduler_gives_everybody_a_pcpu)        \
 	X(a_timer_that_cannot_be_had_is_reported)                    \
+	X(slice_timers_are_gone_when_all_is_over)                    \
 	X(under_stress_a_pcpu_has_one_holder_and_nobody_is_forgotten)
 UNIT_SUITE(pcpu, CASES)

@@ -92,7 +92,8 @@ START_TEST(a_slice_that_somebody_waits_for_ends_with_a_kick)
 {
 	struct stage s;
 
-	stage_start_busy(&s, 1000000);
+	/* So long that a kick before the end would be seen. */
+	stage_start_busy(&s, 50000000);
 	stage_begin_waiting(&s, 2, ACQUIRE);
 	ck_assert(stage_call(&s, 0, AWAIT_KICK));
 	ck_assert(pcpus_slice_is_over(&s.pcpus, 0));
@@ -101,6 +102,38 @@ START_TEST(a_slice_that_somebody_waits_for_ends_with_a_kick)
 	/* Here somebody waits from the slice's beginning on. */
 	ck_assert(stage_call(&s, 2, AWAIT_KICK));
 	ck_assert(pcpus_slice_is_over(&s.pcpus, 2));
+	stage_finish(&s);
+}
+END_TEST
+
+START_TEST(who_gets_a_released_pcpu_is_kicked_for_those_who_still_wait)
+{
+	struct stage s;
+
+	stage_start_busy(&s, 1000000);
+	stage_begin_waiting(&s, 2, ACQUIRE);
+	stage_begin_waiting(&s, 3, ACQUIRE);
+	stage_call(&s, 0, RELEASE);
+	stage_assert_runs_on(&s, 2, 0);
+	ck_assert(stage_call(&s, 2, AWAIT_KICK));
+	ck_assert(pcpus_slice_is_over(&s.pcpus, 2));
+	stage_finish(&s);
+}
+END_TEST
+
+START_TEST(a_visitor_that_has_to_go_has_the_holder_of_its_home_kicked)
+{
+	struct stage s;
+
+	stage_start(&s, stage_config(1000000));
+	ck_assert(stage_call(&s, 0, ACQUIRE));
+	ck_assert(stage_call(&s, 3, ACQUIRE));
+	stage_assert_runs_on(&s, 3, 1);
+	stage_begin_waiting(&s, 4, ACQUIRE);
+	stage_begin_waiting(&s, 3, YIELD);
+	stage_assert_runs_on(&s, 4, 1);
+	ck_assert(stage_call(&s, 0, AWAIT_KICK));
+	ck_assert(pcpus_slice_is_over(&s.pcpus, 0));
 	stage_finish(&s);
 }
 END_TEST
@@ -165,18 +198,22 @@ static void start_with_grace(struct stage *s, uint64_t grace_ns)
 
 START_TEST(a_slice_is_extended_once_for_who_is_inside_a_shootdown)
 {
+	const uint64_t grace_ns = 1000;
 	struct stage s;
 
-	start_with_grace(&s, OVER_AT_ONCE);
+	start_with_grace(&s, grace_ns);
 	s.hint[0].critical = 1;
 	s.actor[0].waited_ns = 77;
+	uint64_t before_ns = monotonic_ns();
 	ck_assert(stage_call(&s, 0, PREEMPT));
+	uint64_t after_ns = monotonic_ns();
 	ck_assert_uint_eq(s.actor[0].waited_ns, 0);
 	ck_assert_uint_eq(stage_running(&s), BIT(0) | BIT(1));
 	ck_assert(stage_call(&s, 0, AWAIT_KICK)); /* at the end of the grace */
-	stage_let_time_pass();
 	stage_begin_waiting(&s, 0, PREEMPT);
 	stage_assert_runs_on(&s, 2, 0);
+	ck_assert_uint_ge(pcpus_expired_ns(&s.pcpus, 2), before_ns + grace_ns);
+	ck_assert_uint_le(pcpus_expired_ns(&s.pcpus, 2), after_ns + grace_ns);
 
 	/* The next slice may be extended again. */
 	stage_begin_waiting(&s, 2, YIELD);
@@ -232,6 +269,8 @@ END_TEST
 	X(a_slice_goes_on_while_nobody_waits_at_home)                       \
 	X(a_preemption_with_nobody_waiting_begins_a_new_slice)              \
 	X(a_slice_that_somebody_waits_for_ends_with_a_kick)                 \
+	X(who_gets_a_released_pcpu_is_kicked_for_those_who_still_wait)      \
+	X(a_visitor_that_has_to_go_has_the_holder_of_its_home_kicked)       \
 	X(who_comes_after_the_end_of_a_slice_has_the_holder_kicked_at_once) \
 	X(only_who_was_waiting_for_a_slice_to_end_is_told_when_it_did)      \
 	X(a_slice_is_extended_once_for_who_is_inside_a_shootdown)           \

@@ -6,13 +6,16 @@ fail. Those that survive are printed; docs/coverage.md says which may, and why.
 """
 
 import argparse
+import concurrent.futures
 import os
 import random
 import re
+import select
 import shutil
 import signal
 import subprocess
 import sys
+import time
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 WORK = os.path.join(TOP, 'build-mutants')
@@ -20,28 +23,40 @@ FLAGS = ['-std=gnu11', '-O1', '-D_GNU_SOURCE', '-fsanitize=address,undefined',
          '-fno-sanitize-recover=all', '-Werror=return-type', '-Iinclude', '-Isrc/vcpu', '-Isrc/vmm',
          '-Itests/unit']
 LIBRARIES = ['-fsanitize=address,undefined', '-lcheck_pic', '-lsubunit', '-lelf', '-lrt', '-lm', '-pthread']
-TEST_S = 30  # a mutant whose tests take longer hangs, and is dead
 
-# What is broken: (the suites that have to notice, the sources they need beside it).
+# A mutant hangs, and is dead, if a test takes so many times as long as the longest
+# takes without it, and so many seconds.
+PATIENCE, PATIENCE_S = 3, 5
+
+# What is broken: (group, the suites that have to notice, the sources they need beside it).
 TARGETS = {
-    'include/minivmm/pv_flush.h': (['pv_flush', 'steal'], ['src/vcpu/steal.c']),
-    'src/vcpu/steal.c': (['steal'], []),
-    'src/vcpu/sched_policy.c': (['sched_policy'], []),
-    'src/vmm/elf_image.c': (['elf'], ['src/vmm/elf_file.c', 'src/vmm/error.c']),
+    'include/minivmm/pv_flush.h': ('protocol', ['pv_flush', 'steal'], ['src/vcpu/steal.c', 'src/vcpu/fault.c']),
+    'src/vcpu/steal.c': ('protocol', ['steal'], ['src/vcpu/fault.c']),
+    'src/vcpu/sched_policy.c': ('scheduler', ['sched_policy'], []),
+    'src/vcpu/pcpu.c': ('scheduler', ['pcpu', 'pcpu_slices'],
+                        ['tests/unit/pcpu_stage.c', 'src/vcpu/sched_policy.c', 'src/vmm/error.c']),
+    'src/vmm/elf_image.c': ('loader', ['elf'], ['src/vmm/elf_file.c', 'src/vmm/error.c']),
+    'src/vmm/elf_file.c': ('loader', ['elf'], ['src/vmm/elf_image.c', 'src/vmm/error.c']),
 }
 
 SWAPS = [('==', '!='), ('!=', '=='), ('<=', '<'), ('>=', '>'), ('&&', '||'), ('||', '&&'),
-         ('++', '--'), ('+=', '-='), (' < ', ' <= '), (' > ', ' >= '), (' + ', ' - '),
-         (' - ', ' + '), (' * ', ' + '), (' / ', ' * '), (' % ', ' / '), (' & ', ' | '),
-         (' | ', ' & '), ('(!', '('), ('true', 'false'), ('false', 'true')]
+         ('++', '--'), ('--', '++'), ('+=', '-='), ('-=', '+='), ('|=', '&='), ('&=', '|='),
+         ('^=', '|='), (' < ', ' <= '), (' > ', ' >= '), (' + ', ' - '), (' - ', ' + '),
+         (' * ', ' + '), (' / ', ' * '), (' % ', ' / '), (' & ', ' | '), (' | ', ' & '),
+         (' ^ ', ' | '), (' << ', ' >> '), (' >> ', ' << '),
+         ('true', 'false'), ('false', 'true')]
 
 
 class Mutant:
-    def __init__(self, path, line, old, new):
-        self.path, self.line, self.old, self.new = path, line, old, new
+    """Other text in place of the lines from `first` to `last`, counted from 0."""
+
+    def __init__(self, path, first, last, old, new):
+        self.path, self.first, self.last, self.old, self.new = path, first, last, old, new
 
     def describe(self):
-        return f'{self.path}:{self.line + 1}: {self.old.strip()}  ->  {self.new.strip() or "(removed)"}'
+        new = self.new.strip()
+        return f'{self.path}:{self.first + 1}: {self.old.strip()}  ->  ' \
+            f'{"(removed)" if new == ";" else new}'
 
 
 # ---- finding places ----------------------------------------------------------------------
@@ -69,118 +84,178 @@ def swaps_in(line):
             start = line.find(old, start + len(old))
 
 
-def constants_in(line):
-    for match in re.finditer(r'(?<![\w.])(\d+)(?![\w.])', line):
+def negations_in(line):
+    for match in re.finditer(r'!(?!=)', line):
         if outside_strings(line, match.start()):
-            yield line[:match.start()] + str(int(match[1]) + 1) + line[match.end():]
+            yield line[:match.start()] + line[match.end():]
 
 
-def is_statement(line):
-    """A whole statement in a line of its own that declares nothing."""
-    text = line.strip()
-    return bool(re.fullmatch(r'(\w[\w.>\-\[\]]*\s*([-+|&^*]?=[^=].*|\+\+|--|\(.*\))'
-                             r'|(return|continue|break).*|\*\w+ = .*);', text))
+def constants_in(line):
+    for match in re.finditer(r'(?<![\w.])(0x[0-9a-f]+|\d+)(?=u?l*(?![\w.]))', line):
+        if outside_strings(line, match.start()):
+            yield line[:match.start()] + str(int(match[1], 0) + 1) + line[match.end():]
+
+
+def is_statement(text):
+    """A whole statement that declares nothing."""
+    return bool(re.fullmatch(r'(\*?\w[\w.>\-\[\]+]*\s*([-+|&^*]?=[^=].*|\+\+|--|\(.*\))'
+                             r'|(return|continue|break).*);', text))
+
+
+def statement_at(lines, first):
+    """The last line of the statement that begins in this line, or None."""
+    text = ''
+    for last in range(first, min(first + 12, len(lines))):
+        text += without_comment(lines[last])[0].strip() + ' '
+        if text.count('(') == text.count(')') and text.count('{') == text.count('}'):
+            return last if is_statement(text.strip()) else None
+    return None
+
+
+def without_comment(line):
+    return re.match(r'(.*?)(\s*/\*.*\*/\s*)?$', line.rstrip('\n')).groups(default='')
+
+
+def mutants_of_line(path, lines, number):
+    code, comment = without_comment(lines[number])
+    for new in [*swaps_in(code), *negations_in(code), *constants_in(code)]:
+        yield Mutant(path, number, number, code, new + comment)
+    last = statement_at(lines, number)
+    if last is not None:
+        old = ' '.join(line.strip() for line in lines[number:last + 1])
+        yield Mutant(path, number, last, old, ';')
 
 
 def mutants_of(path):
-    with open(os.path.join(TOP, path), encoding='utf-8') as file:
-        lines = file.readlines()
+    lines = read(path).splitlines()
     in_comment = False
     for number, line in enumerate(lines):
         starts_comment = '/*' in line and '*/' not in line
         if not in_comment and not starts_comment and is_code(line):
-            code, comment = re.match(r'(.*?)(\s*/\*.*\*/\s*)?$', line.rstrip('\n')).groups()
-            changed = list(swaps_in(code)) + list(constants_in(code))
-            if is_statement(code):
-                changed.append(re.match(r'\s*', code)[0] + ';')
-            for new in changed:
-                yield Mutant(path, number, code, new)
+            yield from mutants_of_line(path, lines, number)
         in_comment = (in_comment or starts_comment) and '*/' not in line
 
 
 # ---- building and judging ----------------------------------------------------------------
 
-def copy_tree():
-    shutil.rmtree(WORK, ignore_errors=True)
-    for part in ('include', 'src', 'tests/unit'):
-        shutil.copytree(os.path.join(TOP, part), os.path.join(WORK, part))
+def read(path):
+    with open(os.path.join(TOP, path), encoding='utf-8') as file:
+        return file.read()
 
 
-def limit_suites(suites):
-    """The unit tests' main() shall know these suites only."""
-    path = os.path.join(WORK, 'tests/unit/unit.h')
-    with open(os.path.join(TOP, 'tests/unit/unit.h'), encoding='utf-8') as file:
-        text = file.read()
-    rows = ' '.join(f'X({suite})' for suite in suites)
-    text = re.sub(r'#define UNIT_SUITES\(X\)\s*\\\n(?:.*\\\n)*.*\n',
-                  f'#define UNIT_SUITES(X) {rows}\n', text)
-    with open(path, 'w', encoding='utf-8') as file:
-        file.write(text)
+class Bench:
+    """The tests of one target in a directory, all compiled but for what a mutant changes."""
+
+    def __init__(self, path, number):
+        self.path = path
+        self.folder = os.path.join(WORK, str(number))
+        _, suites, others = TARGETS[path]
+        tests = [f'tests/unit/test_{suite}.c' for suite in suites]
+        self.sources = ['tests/unit/main.c', *tests, *others]
+        self.affected = tests + others
+        if path.endswith('.c'):
+            self.sources.append(path)
+            self.affected = [path]
+        self.copy_tree(suites)
+        for source in self.sources:
+            if not self.compile(source):
+                sys.exit(f'{source} does not compile')
+        self.patience_s, self.longest_s = 100, 0
+        if self.tests_pass() is not True:
+            sys.exit(f'the tests of {path} fail without a mutant')
+        self.patience_s = PATIENCE_S + PATIENCE * self.longest_s
+
+    def copy_tree(self, suites):
+        """The unit tests' main() shall know these suites only."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        for part in ('include', 'src', 'tests/unit'):
+            shutil.copytree(os.path.join(TOP, part), os.path.join(self.folder, part))
+        rows = ' '.join(f'X({suite})' for suite in suites)
+        self.write('tests/unit/unit.h', re.sub(r'#define UNIT_SUITES\(X\)\s*\\\n(?:.*\\\n)*.*\n',
+                                               f'#define UNIT_SUITES(X) {rows}\n',
+                                               read('tests/unit/unit.h')))
+
+    def write(self, path, text):
+        with open(os.path.join(self.folder, path), 'w', encoding='utf-8') as file:
+            file.write(text)
+
+    def gcc(self, *arguments):
+        return subprocess.run(['gcc', *arguments], cwd=self.folder, capture_output=True,
+                              check=False).returncode == 0
+
+    def compile(self, source):
+        return self.gcc(*FLAGS, '-c', source, '-o', object_of(source))
+
+    def tests_pass(self):
+        """True, False, or None if it cannot be built."""
+        if not all(self.compile(source) for source in self.affected):
+            return None
+        if not self.gcc(*map(object_of, self.sources), '-o', 'tests.bin', *LIBRARIES):
+            return None
+        process = subprocess.Popen(['./tests.bin'], cwd=self.folder, stdout=subprocess.PIPE,
+                                   stderr=subprocess.DEVNULL, start_new_session=True,
+                                   env={**os.environ, 'MINIVMM_SOURCE': TOP,
+                                        'CK_LOG_FILE_NAME': '-'})
+        try:
+            return self.watch(process.stdout.fileno()) and process.wait() == 0
+        finally:
+            kill_session(process.pid)
+            process.stdout.close()
+            process.wait()
+
+    def watch(self, log):
+        """Follows check's log up to its end or the first failure; False if it fails or hangs."""
+        while True:
+            start = time.monotonic()
+            if not select.select([log], [], [], self.patience_s)[0]:
+                return False
+            self.longest_s = max(self.longest_s, time.monotonic() - start)
+            lines = os.read(log, 1 << 16)
+            if not lines or re.search(rb':[FE]:', lines):
+                return not lines
+
+    def survives(self, mutant):
+        """As tests_pass()."""
+        text = read(self.path)
+        lines = text.splitlines()
+        lines[mutant.first:mutant.last + 1] = [mutant.new]
+        self.write(self.path, '\n'.join(lines) + '\n')
+        try:
+            return self.tests_pass()
+        finally:
+            self.write(self.path, text)
 
 
-def compile_object(source):
-    """0 if it compiles."""
-    return subprocess.run(['gcc', *FLAGS, '-c', source, '-o', object_of(source)], cwd=WORK,
-                          capture_output=True, check=False).returncode
+def kill_session(session):
+    """All its processes: each test runs in a process group of its own."""
+    for pid in filter(str.isdigit, os.listdir('/proc')):
+        try:
+            if os.getsid(int(pid)) == session:
+                os.kill(int(pid), signal.SIGKILL)
+        except ProcessLookupError:
+            pass
 
 
 def object_of(source):
     return source.replace('/', '_') + '.o'
 
 
-class Bench:
-    """The tests of one target, all of which are compiled but for what a mutant changes."""
+def judge(path, mutants, jobs):
+    """Whether each mutant survives; None: it does not compile."""
+    def work(number):
+        bench = Bench(path, number)
+        answers = []
+        for mutant in mutants[number::jobs]:
+            answers.append(bench.survives(mutant))
+            if answers[-1]:
+                print('survives: ' + mutant.describe(), flush=True)
+        return answers
 
-    def __init__(self, path):
-        self.path = path
-        suites, others = TARGETS[path]
-        tests = [f'tests/unit/test_{suite}.c' for suite in suites]
-        limit_suites(suites)
-        self.sources = ['tests/unit/main.c', *tests, *others]
-        self.affected = tests + others
-        if path.endswith('.c'):
-            self.sources.append(path)
-            self.affected = [path]
-        for source in self.sources:
-            if compile_object(source):
-                sys.exit(f'{source} does not compile')
+    with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
+        return [answer for answers in pool.map(work, range(jobs)) for answer in answers]
 
-    def tests_pass(self):
-        """True, False, or None if it cannot be built."""
-        if any(compile_object(source) for source in self.affected):
-            return None
-        linked = subprocess.run(['gcc', *map(object_of, self.sources), '-o', 'tests.bin', *LIBRARIES],
-                                cwd=WORK, capture_output=True, check=False)
-        if linked.returncode:
-            return None
-        return self.run_tests()
 
-    def run_tests(self):
-        process = subprocess.Popen(['./tests.bin'], cwd=WORK, stdout=subprocess.DEVNULL,
-                                   stderr=subprocess.DEVNULL, start_new_session=True,
-                                   env={**os.environ, 'MINIVMM_SOURCE': TOP,
-                                        'ASAN_OPTIONS': 'detect_leaks=0'})
-        try:
-            return process.wait(TEST_S) == 0
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-            return False
-
-    def try_mutant(self, mutant):
-        path = os.path.join(WORK, self.path)
-        with open(os.path.join(TOP, self.path), encoding='utf-8') as file:
-            text = file.read()
-        lines = text.splitlines(keepends=True)
-        lines[mutant.line] = lines[mutant.line].replace(mutant.old, mutant.new, 1)
-        with open(path, 'w', encoding='utf-8') as file:
-            file.writelines(lines)
-        try:
-            return self.tests_pass()
-        finally:
-            with open(path, 'w', encoding='utf-8') as file:
-                file.write(text)
-
+# ---- which, and how many -------------------------------------------------------------------
 
 def choose(options):
     """Mutants by file, all of them or a sample."""
@@ -191,28 +266,36 @@ def choose(options):
     return {path: [m for m in everything if m.path == path] for path in options.files}
 
 
+def share(dead, alive):
+    return 100 * dead / max(dead + alive, 1)
+
+
+def print_row(name, dead, alive):
+    print(f'{name:28} {dead:4} of {dead + alive:4} mutants died: {share(dead, alive):5.1f}%', flush=True)
+
+
 def main():
     parser = argparse.ArgumentParser(description='break the code; the unit tests have to notice')
     parser.add_argument('files', nargs='*', default=list(TARGETS), help='all targets')
     parser.add_argument('--sample', type=int, help='so many mutants, drawn at random')
     parser.add_argument('--seed', type=int, default=random.randrange(1 << 32))
-    parser.add_argument('--least', type=float, default=90, help='percent that have to die (90)')
+    parser.add_argument('--least', type=float, default=90,
+                        help='percent that have to die, of a sample or of each group (90)')
+    parser.add_argument('--jobs', type=int, default=len(os.sched_getaffinity(0)))
     options = parser.parse_args()
-    copy_tree()
-    dead = alive = 0
+    counts = {}
     for path, mutants in choose(options).items():
-        bench = Bench(path)
-        if bench.tests_pass() is not True:
-            sys.exit(f'the tests of {path} fail without a mutant')
-        for mutant in mutants:
-            passed = bench.try_mutant(mutant)
-            dead += passed is False
-            alive += passed is True
-            if passed:
-                print('survives: ' + mutant.describe(), flush=True)
-    share = 100 * dead / max(dead + alive, 1)
-    print(f'{dead} of {dead + alive} mutants died: {share:.1f}%')
-    return 0 if share >= options.least else 1
+        if not mutants:
+            continue
+        verdicts = judge(path, mutants, min(options.jobs, len(mutants)))
+        dead, alive = verdicts.count(False), verdicts.count(True)
+        print_row(path, dead, alive)
+        group = 'sample' if options.sample else TARGETS[path][0]
+        counts[group] = [sum(pair) for pair in zip(counts.get(group, (0, 0)), (dead, alive))]
+    for group, (dead, alive) in counts.items():
+        print_row(group, dead, alive)
+    shutil.rmtree(WORK, ignore_errors=True)
+    return 0 if all(share(*pair) >= options.least for pair in counts.values()) else 1
 
 
 sys.exit(main())

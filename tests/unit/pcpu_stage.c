@@ -30,7 +30,7 @@ static bool make_call(struct actor *a)
 	case ACQUIRE:
 		return pcpus_acquire(p, a->i, &a->waited_ns);
 	case RELEASE:
-		pcpus_release(p, a->i);
+		pcpus_release(p, a->i, SLICE_halted);
 		return true;
 	case PREEMPT:
 		return pcpus_preempt(p, a->i, &a->waited_ns);

@@ -460,11 +460,11 @@ static void *live(void *argument)
 			pcpus_yield_to(p, m->i, (what >> 32) % NR, &waited_ns);
 			break;
 		default:
-			pcpus_release(p, m->i);
+			pcpus_release(p, m->i, SLICE_halted);
 			pcpus_acquire(p, m->i, &waited_ns);
 		}
 	}
-	pcpus_release(p, m->i);
+	pcpus_release(p, m->i, SLICE_halted);
 	return NULL;
 }
 

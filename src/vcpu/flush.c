@@ -52,31 +52,43 @@ static void sync_regs_flush(struct vcpu *v)
 /*
  * The kernel's steal-time code works on a page of ours, which the guest does not
  * know: the guest's own page stays with minivmm. Userspace sets the MSR past the
- * filter that catches the guest's writes.
+ * filter that catches the guest's writes. 1 if it worked.
  */
-static int steal_msr_prepare(struct vcpu *v, const struct guest_mem *mem, uint64_t flush_page_gpa,
-			     struct error *err)
+static int enable_kernel_steal(const struct vcpu *v)
 {
 	struct {
 		struct kvm_msrs head;
 		struct kvm_msr_entry entry;
 	} msrs = {
 		.head.nmsrs = 1,
-		.entry = { .index = MSR_KVM_STEAL_TIME, .data = flush_page_gpa | KVM_MSR_ENABLED },
+		.entry = { .index = MSR_KVM_STEAL_TIME,
+			   .data = v->flush_page_gpa | KVM_MSR_ENABLED },
 	};
+
+	return ioctl(v->fd, KVM_SET_MSRS, &msrs);
+}
+
+static int steal_msr_prepare(struct vcpu *v, const struct guest_mem *mem, uint64_t flush_page_gpa,
+			     struct error *err)
+{
 	struct kvm_steal_time *page = guest_mem_at(mem, flush_page_gpa, sizeof(*page),
 						   sizeof(*page));
 
-	if (kvm_ioctl(err, v->fd, KVM_SET_MSRS, &msrs) != 1)
-		return error_set(err, EXIT_HOST, "KVM has no steal time (MSR_KVM_STEAL_TIME)");
+	v->flush_page_gpa = flush_page_gpa;
 	v->flush_byte = &page->preempted;
+	if (enable_kernel_steal(v) != 1)
+		return error_set(err, EXIT_HOST, "KVM has no steal time (MSR_KVM_STEAL_TIME)");
 	return 0;
 }
 
-/* An OR, since the kernel marks the same byte when it preempts our thread. */
+/*
+ * An OR, since the kernel marks the same byte when it preempts our thread. The MSR
+ * each time, since an INIT clears it, and KVM may process that where we do not see it.
+ */
 static void steal_msr_flush(struct vcpu *v)
 {
 	__atomic_fetch_or(v->flush_byte, KVM_VCPU_PREEMPTED | KVM_VCPU_FLUSH_TLB, __ATOMIC_SEQ_CST);
+	enable_kernel_steal(v);
 }
 
 const struct flush_primitive flush_primitives[NR_FLUSH_PRIMS] = {

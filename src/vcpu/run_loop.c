@@ -4,14 +4,14 @@
 
 #include <string.h>
 
-#define START_CHECK_NS 1000000 /* how often a vCPU that INIT has reset is looked at */
-
 /* A vCPU's thread, as the steps below see it. Each returns false at the end. */
 struct loop {
 	struct vcpu *v;
 	struct pcpus *pcpus;
 	unsigned i;
 	const struct vcpu_handler *handler;
+	struct vcpu_exit exit; /* the last one */
+	bool exit_is_new;      /* it is still to be handled */
 };
 
 static void enter_slice(struct loop *l, uint64_t waited_ns)
@@ -50,24 +50,31 @@ static bool complete_io(struct loop *l)
 	return false;
 }
 
-/* Waits for a pCPU after having wanted none. From here on until it runs, the vCPU
- * is preempted: it could execute, and it stands at an instruction boundary. */
-static bool acquire(struct loop *l)
+static bool take_pcpu(struct loop *l)
 {
 	uint64_t waited_ns;
 
-	trace(l->v->trace, TRACE_WAIT, 0);
-	steal_leave(l->v);
 	if (!pcpus_acquire(l->pcpus, l->i, &waited_ns))
 		return false;
 	enter_slice(l, waited_ns);
 	return true;
 }
 
-/* Without a pCPU until an interrupt arrives. */
+/* Waits for a pCPU after having wanted none. From here on until it runs, the vCPU
+ * is preempted: it could execute, and it stands at an instruction boundary. */
+static bool acquire(struct loop *l)
+{
+	trace(l->v->trace, TRACE_WAIT, 0);
+	steal_leave(l->v);
+	return take_pcpu(l);
+}
+
+/*
+ * Without a pCPU until an interrupt arrives. A guest that closes LINT0 makes KVM let it
+ * in then, and it runs up to an exit, whose access may be open: no instruction boundary.
+ */
 static bool halt(struct loop *l)
 {
-	struct vcpu_exit exit;
 	uint64_t since_ns = monotonic_ns();
 
 	leave_slice(l, TRACE_HALT);
@@ -78,31 +85,39 @@ static bool halt(struct loop *l)
 	for (;;) { /* the kick that tells of the end may have been drained before we came here */
 		if (pcpus_are_stopping(l->pcpus))
 			return false;
-		vcpu_wait_halted(l->v, &exit);
-		if (exit.kind != VCPU_EXIT_KICK)
+		vcpu_wait_halted(l->v, &l->exit);
+		if (l->exit.kind != VCPU_EXIT_KICK)
 			break;
 		vcpu_drain_kick();
 	}
 	l->v->stats.halted_ns += monotonic_ns() - since_ns;
-	return acquire(l);
+	if (l->exit.kind == VCPU_EXIT_WAKEUP)
+		return acquire(l);
+	l->exit_is_new = true;
+	trace(l->v->trace, TRACE_WAIT, 0);
+	return take_pcpu(l);
 }
 
-/* Without a pCPU until a start-up IPI arrives. Nothing wakes us then: KVM would start
- * the vCPU inside KVM_RUN, where it has no pCPU. */
+/* Without a pCPU until a start-up IPI arrives. */
 static bool await_start(struct loop *l)
 {
 	uint64_t since_ns = monotonic_ns();
 
-	leave_slice(l, TRACE_HALT);
-	pcpus_release(l->pcpus, l->i, SLICE_halted);
 	l->v->stats.halts++;
-	while (vcpu_idleness(l->v) == VCPU_AWAITS_START) {
-		vcpu_wait_kick(START_CHECK_NS);
+	do {
 		if (pcpus_are_stopping(l->pcpus))
 			return false;
-	}
+	} while (!vcpu_wait_started(l->v));
 	l->v->stats.halted_ns += monotonic_ns() - since_ns;
 	return acquire(l);
+}
+
+/* INIT has reset it. */
+static bool restart(struct loop *l)
+{
+	leave_slice(l, TRACE_HALT);
+	pcpus_release(l->pcpus, l->i, SLICE_halted);
+	return await_start(l);
 }
 
 static bool block(struct loop *l, const struct vcpu_exit *exit)
@@ -160,7 +175,7 @@ static bool kicked(struct loop *l)
 		idle = idleness(l);
 	if (idle != VCPU_NOT_IDLE) {
 		steal_enter(l->v, 0); /* idle is not preempted (9ee83635d872) */
-		return idle == VCPU_HALTED ? halt(l) : await_start(l);
+		return idle == VCPU_HALTED ? halt(l) : restart(l);
 	}
 	leave_slice(l, TRACE_WAIT);
 	if (!pcpus_preempt(l->pcpus, l->i, &waited_ns))
@@ -221,13 +236,15 @@ void vcpu_run_loop(struct vcpu *v, struct pcpus *pcpus, unsigned i,
 		   const struct vcpu_handler *handler)
 {
 	struct loop l = { .v = v, .pcpus = pcpus, .i = i, .handler = handler };
-	struct vcpu_exit exit;
-	bool alive = acquire(&l);
+	bool held = vcpu_idleness(v) == VCPU_AWAITS_INIT;
+	bool alive = held ? await_start(&l) : acquire(&l);
 
 	/* A string instruction on a port exits again and again without letting a kick in. */
 	while (alive && !pcpus_are_stopping(pcpus)) {
-		vcpu_run(v, &exit);
-		trace(v->trace, TRACE_EXIT, exit.kind);
-		alive = handle(&l, &exit);
+		if (!l.exit_is_new)
+			vcpu_run(v, &l.exit);
+		l.exit_is_new = false;
+		trace(v->trace, TRACE_EXIT, l.exit.kind);
+		alive = handle(&l, &l.exit);
 	}
 }

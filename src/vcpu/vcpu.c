@@ -22,7 +22,8 @@
 #define CPUID_1_EBX_APIC_ID 24
 #define APIC_LVT0	    0x350
 #define APIC_LVT_EXTINT	    0x700
-#define KERNEL_SIGSET_BYTES 8 /* of the kernel's sigset_t, which KVM_SET_SIGNAL_MASK takes */
+#define START_CHECK_NS	    1000000 /* how often a vCPU that INIT has reset is looked at */
+#define KERNEL_SIGSET_BYTES 8	    /* of the kernel's sigset_t, which KVM_SET_SIGNAL_MASK takes */
 
 /*
  * What the guest learns about its CPU: whatever KVM supports, its APIC id, and
@@ -104,9 +105,9 @@ static int share_tsc(struct vcpu *v, struct error *err)
 	return kvm_ioctl(err, v->fd, KVM_SET_DEVICE_ATTR, &attr);
 }
 
-static int set_runnable(struct vcpu *v, struct error *err)
+static int set_mp_state(struct vcpu *v, uint32_t mp_state, struct error *err)
 {
-	struct kvm_mp_state state = { .mp_state = KVM_MP_STATE_RUNNABLE };
+	struct kvm_mp_state state = { .mp_state = mp_state };
 
 	return kvm_ioctl(err, v->fd, KVM_SET_MP_STATE, &state);
 }
@@ -135,7 +136,8 @@ int vcpu_init(struct vcpu *v, int kvm_fd, int vm_fd, const struct vcpu_cpuid *cp
 	if (v->fd < 0)
 		return -1;
 	if (map_run(v, kvm_fd, err) || set_cpuid(v, cpuid, err) || set_signal_mask(v, err) ||
-	    open_lint0(v, err) || share_tsc(v, err) || set_runnable(v, err)) {
+	    open_lint0(v, err) || share_tsc(v, err) ||
+	    set_mp_state(v, KVM_MP_STATE_RUNNABLE, err)) {
 		vcpu_finish(v);
 		return -1;
 	}
@@ -357,10 +359,45 @@ enum vcpu_idleness vcpu_idleness(struct vcpu *v)
 	switch (state.mp_state) {
 	case KVM_MP_STATE_HALTED:
 		return VCPU_HALTED;
+	case KVM_MP_STATE_UNINITIALIZED:
+		return VCPU_AWAITS_INIT;
 	case KVM_MP_STATE_INIT_RECEIVED:
 		return VCPU_AWAITS_START;
 	}
 	return VCPU_NOT_IDLE;
+}
+
+int vcpu_hold(struct vcpu *v, struct error *err)
+{
+	return set_mp_state(v, KVM_MP_STATE_UNINITIALIZED, err);
+}
+
+/*
+ * KVM_RUN sleeps until the INIT arrives, and returns. After it nothing wakes us: KVM
+ * would start the vCPU inside KVM_RUN, where it has no pCPU. So we look now and then.
+ *
+ * INIT closes LINT0, which vcpu_wait_halted() needs open. Before the vCPU's first
+ * instruction its APIC accepts no interrupt that rewriting its registers could lose.
+ */
+bool vcpu_wait_started(struct vcpu *v)
+{
+	struct vcpu_exit exit;
+	struct error ignored; /* it worked once */
+
+	switch (vcpu_idleness(v)) {
+	case VCPU_AWAITS_INIT:
+		enter_kvm(v, &exit);
+		vcpu_drain_kick();
+		return false;
+	case VCPU_AWAITS_START:
+		vcpu_wait_kick(START_CHECK_NS);
+		return false;
+	case VCPU_HALTED:
+	case VCPU_NOT_IDLE:
+		break;
+	}
+	open_lint0(v, &ignored);
+	return true;
 }
 
 void vcpu_kick(const struct vcpu *v)

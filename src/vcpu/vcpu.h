@@ -121,11 +121,22 @@ void vcpu_wait_halted(struct vcpu *v, struct vcpu_exit *ret_exit);
 enum vcpu_idleness {
 	VCPU_NOT_IDLE,
 	VCPU_HALTED,	   /* by HLT, until an interrupt arrives */
+	VCPU_AWAITS_INIT,  /* held by vcpu_hold() */
 	VCPU_AWAITS_START, /* reset by an INIT, until a start-up IPI arrives */
 };
 
 /* Has KVM process a pending start-up IPI, too. */
 enum vcpu_idleness vcpu_idleness(struct vcpu *v);
+
+/* Keeps a vCPU that has not run from starting before it gets INIT and a start-up IPI, as
+ * all but the first do on a PC. 0, or -1 with an error. */
+int vcpu_hold(struct vcpu *v, struct error *err);
+
+/*
+ * Blocks until v, which awaits a start, has been started or somebody kicks. Executes no
+ * instruction: the caller holds no pCPU. True once it is started.
+ */
+bool vcpu_wait_started(struct vcpu *v);
 
 /*
  * A flush of v that another vCPU's thread asks for. vcpu_request_flush() kicks v if it

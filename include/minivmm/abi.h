@@ -18,11 +18,32 @@
  * Memory is mapped one to one, writable and accessible from ring 3, as are the
  * xAPIC page and the doorbell (both uncached). The page tables are ordinary
  * guest memory, and the guest may extend or replace them.
+ *
+ * MV_GUEST_NOTE says in the ELF file that a guest is made for this, and for which
+ * version. Without it a guest is started so, too, unless it has a PVH note: pvh.h.
  */
 #ifndef MINIVMM_ABI_H
 #define MINIVMM_ABI_H
 
 #define MV_ABI_VERSION 1
+
+/*
+ * The note of a guest: name MV_NOTE_NAME, type MV_ABI_VERSION, no contents. To be
+ * written once, in C outside functions and with a semicolon, or in assembly.
+ */
+#define MV_NOTE_NAME "minivmm"
+/* clang-format off */
+#define MV_NOTE_DIRECTIVES(name, version)                                       \
+	.pushsection .note.minivmm, "a", @note; .balign 4; .long 8, 0, version; \
+	.asciz name; .popsection
+/* clang-format on */
+#ifdef __ASSEMBLER__
+#define MV_GUEST_NOTE MV_NOTE_DIRECTIVES(MV_NOTE_NAME, MV_ABI_VERSION)
+#else
+#define MV_NOTE_TEXT(...)    #__VA_ARGS__
+#define MV_NOTE_TEXT_OF(...) MV_NOTE_TEXT(__VA_ARGS__)
+#define MV_GUEST_NOTE	     __asm__(MV_NOTE_TEXT_OF(MV_NOTE_DIRECTIVES(MV_NOTE_NAME, MV_ABI_VERSION)))
+#endif
 
 /* Limits. xAPIC ids are 8 bits wide, and 255 is the broadcast address, so the
  * last of 256 vCPUs is reached through MV_DB_IPI instead of the ICR. */
@@ -51,7 +72,8 @@
 #define MV_DB_EXIT  0x00 /* store: end this VM; 0 is success, else a code of the guest's own */
 #define MV_DB_PUTS  0x08 /* store: up to eight characters of text, lowest byte first, 0 ends */
 #define MV_DB_PHASE 0x10 /* load: wait for the next phase, see struct mv_control */
-#define MV_DB_IDLE  0x18 /* store: halt until an interrupt arrives; the pCPU goes to another vCPU \
+#define MV_DB_IDLE                                                                                \
+	0x18		 /* store: halt until an interrupt arrives; the pCPU goes to another vCPU \
 			  */
 #define MV_DB_YIELD 0x20 /* store: give the pCPU to vCPU n of this VM, or MV_YIELD_ANY */
 #define MV_DB_FLUSH 0x28 /* store: flush the vCPUs in the struct mv_flush_mask at this gpa */

@@ -1,16 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* The way in under other VMMs: from 32-bit protected mode (PVH), and from SIPI, to _start. */
 #include "minivmm/abi.h"
+#include "minivmm/pvh.h"
 #include "layout.h"
 
 /*
- * The PVH boot ABI (Xen, docs/misc/pvh.pandoc): the VMM finds the entry in an ELF note and
- * enters it with flat 32-bit segments, paging and interrupts off, and ebx pointing to the
- * start info. This code makes page tables for the first 4 MiB, which hold the image, and
- * enters 64-bit mode; the rest is mapped by pvh.c, in ring 3 and natively.
+ * State on entry: see minivmm/pvh.h. This code makes page tables for the first 4 MiB, which
+ * hold the image, and enters 64-bit mode; the rest is mapped by pvh.c, in ring 3 and natively.
  */
-#define XEN_ELFNOTE_PHYS32_ENTRY 18
-
 #define PORT_SERIAL	0x3f8
 #define ENTRY_TABLE	0x07		/* present, writable, ring 3 */
 #define ENTRY_LARGE	0x87
@@ -27,7 +24,7 @@
 
 	.section .note.pvh, "a", @note
 	.balign	4
-	.long	4, 4, XEN_ELFNOTE_PHYS32_ENTRY
+	.long	4, 4, PVH_NOTE_ENTRY
 	.asciz	"Xen"
 	.long	pvh_entry
 

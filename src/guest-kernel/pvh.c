@@ -14,6 +14,7 @@
 #include "lib.h"
 #include "mechanism.h"
 #include "minivmm/hist.h"
+#include "minivmm/pvh.h"
 #include "percpu.h"
 #include "platform.h"
 #include "traps.h"
@@ -32,33 +33,7 @@
 #define CALIBRATION_NS	    (10 * NS_PER_MS)
 #define INIT_NS		    (10 * NS_PER_MS)
 #define QUIET_NS	    (100 * NS_PER_MS) /* no CPU has arrived for so long: all are there */
-
-/* ---- what the VMM says ------------------------------------------------------------- */
-
-/* Xen, xen/include/public/arch-x86/hvm/start_info.h. */
-#define START_INFO_MAGIC 0x336ec578
-
-struct start_info {
-	uint32_t magic;
-	uint32_t version;
-	uint32_t flags;
-	uint32_t nr_modules;
-	uint64_t modules_gpa;
-	uint64_t command_line_gpa;
-	uint64_t rsdp_gpa;
-	uint64_t memory_map_gpa; /* from version 1 on */
-	uint32_t nr_memory_map;
-	uint32_t reserved;
-};
-
-struct memory_map_entry {
-	uint64_t gpa;
-	uint64_t bytes;
-	uint32_t type;
-	uint32_t reserved;
-};
-
-#define MEMORY_RAM 1
+#define PATIENCE_NS	    (2000 * NS_PER_MS) /* with none, or with one that is missing between others */
 
 /* ---- shared with pvh.S ------------------------------------------------------------- */
 
@@ -246,14 +221,15 @@ static void map_all(void)
 }
 
 /* The end of the RAM that holds the image. */
-static uint64_t find_mem_end(const struct start_info *info)
+static uint64_t find_mem_end(const struct pvh_start_info *info)
 {
-	const struct memory_map_entry *map = (const void *)info->memory_map_gpa;
+	const struct pvh_memory *map = (const void *)info->memory_map_gpa;
 
 	for (uint32_t i = 0; info->version >= 1 && i < info->nr_memory_map; i++) {
 		uint64_t end = map[i].gpa + map[i].bytes;
 
-		if (map[i].type == MEMORY_RAM && map[i].gpa <= MV_IMAGE_GPA && end > MV_IMAGE_GPA)
+		if (map[i].type == PVH_MEMORY_RAM && map[i].gpa <= MV_IMAGE_GPA &&
+		    end > MV_IMAGE_GPA)
 			return end < MV_MEM_MAX_BYTES ? end : MV_MEM_MAX_BYTES;
 	}
 	refuse("the VMM's start info says nothing about memory");
@@ -272,7 +248,7 @@ static uint64_t take_from_top(uint64_t bytes)
 	return gpa;
 }
 
-static void lay_out_memory(const struct start_info *info)
+static void lay_out_memory(const struct pvh_start_info *info)
 {
 	pvh_boot.mem_bytes = find_mem_end(info) & ~(PAGE_BYTES - 1);
 	pvh_boot.free_gpa = ((uint64_t)image_end + PAGE_BYTES - 1) & ~(PAGE_BYTES - 1);
@@ -405,43 +381,57 @@ static void print_exit_cost(void)
 
 /* ---- the other CPUs ------------------------------------------------------------------- */
 
+static bool ids_have_gaps(uint32_t nr_cpus)
+{
+	for (uint32_t id = 0; id < nr_cpus; id++) {
+		if (!pvh_present[id])
+			return true;
+	}
+	return false;
+}
+
+/* How many there are once all have arrived. */
+static uint32_t wait_for_other_cpus(void)
+{
+	uint32_t before, now = 0;
+	uint64_t waited_ns = 0;
+
+	do {
+		before = now;
+		wait_ns(QUIET_NS);
+		waited_ns += QUIET_NS;
+		now = __atomic_load_n(&pvh_nr_arrived, __ATOMIC_ACQUIRE);
+	} while (now != before ||
+		 ((now == 0 || ids_have_gaps(1 + now)) && waited_ns < PATIENCE_NS));
+	return now;
+}
+
 /* INIT, then a start-up interrupt to all others, as Intel SDM volume 3, 9.4.4 has it. */
 static void start_other_cpus(void)
 {
-	uint32_t before, now = 0;
-
+	pvh_present[mmio_read32(MV_XAPIC_GPA + XAPIC_ID) >> 24] = 1;
+	if (!pvh_present[0])
+		refuse("the first CPU's APIC id is not 0");
 	memcpy((void *)PVH_TRAMPOLINE_GPA, pvh_trampoline,
 	       (size_t)(pvh_trampoline_end - pvh_trampoline));
 	xapic_write(XAPIC_ICR_LOW, ICR_ALL_BUT_SELF | ICR_ASSERT | ICR_INIT);
 	wait_ns(INIT_NS);
 	xapic_write(XAPIC_ICR_LOW,
 		    ICR_ALL_BUT_SELF | ICR_ASSERT | ICR_STARTUP | PVH_TRAMPOLINE_GPA / PAGE_BYTES);
-	do {
-		before = now;
-		wait_ns(QUIET_NS);
-		now = __atomic_load_n(&pvh_nr_arrived, __ATOMIC_ACQUIRE);
-	} while (now != before);
-	pvh_boot.nr_vcpus = 1 + now;
-}
-
-static void check_apic_ids(void)
-{
-	pvh_present[mmio_read32(MV_XAPIC_GPA + XAPIC_ID) >> 24] = 1;
-	if (!pvh_present[0])
-		refuse("the first CPU's APIC id is not 0");
-	for (uint32_t id = 0; id < pvh_boot.nr_vcpus; id++)
-		if (!pvh_present[id])
-			refuse("the CPUs' APIC ids have gaps: try another topology");
+	pvh_boot.nr_vcpus = 1 + wait_for_other_cpus();
+	if (ids_have_gaps(pvh_boot.nr_vcpus))
+		refuse("the CPUs' APIC ids have gaps: try another topology");
 }
 
 const struct mv_boot_info *pvh_start(void)
 {
-	const struct start_info *info = (const struct start_info *)(uint64_t)pvh_start_info_gpa;
+	const struct pvh_start_info *info =
+		(const struct pvh_start_info *)(uint64_t)pvh_start_info_gpa;
 
 	platform = &pvh_platform;
 	traps_init(vector_shootdown);
 	map_all();
-	if (info->magic != START_INFO_MAGIC)
+	if (info->magic != PVH_START_MAGIC)
 		refuse("there is no start info");
 	pvh_boot.magic = MV_BOOT_MAGIC;
 	pvh_boot.abi_version = MV_ABI_VERSION;
@@ -455,7 +445,6 @@ const struct mv_boot_info *pvh_start(void)
 	calibrate_clock();
 	phases.ticks = ((PHASE_MS * NS_PER_MS) << 32) / pvh_boot.ns_per_tick_32;
 	start_other_cpus();
-	check_apic_ids();
 	pvh_boot.results_bytes = MV_RESULTS_BYTES(pvh_boot.nr_vcpus, pvh_boot.nr_mechanisms);
 	pvh_boot.results_gpa = take_from_top(pvh_boot.results_bytes);
 	pvh_boot.hints_gpa = take_from_top(pvh_boot.nr_vcpus * sizeof(struct mv_hint));

@@ -17,6 +17,7 @@
 #define PORT_SERIAL_STATUS 0x3fd
 #define SERIAL_READY	   0x60 /* transmitter empty */
 #define PORT_DEBUG_CONSOLE 0xe9
+#define PORT_DEBUG_EXIT	   0xf4 /* as QEMU's isa-debug-exit, but the status is what is written */
 
 #define XAPIC_MSI_GPA	  0xfee00000u
 #define MSI_DEST_SHIFT	  12
@@ -147,13 +148,23 @@ static enum vcpu_action mmio_exit(struct vcpu_thread *t, struct vcpu *v, const s
 	return doorbell_store(t, v, reg, value);
 }
 
-/* As much of a PC's ports as a guest needs to print. */
+static enum vcpu_action debug_exit(struct vcpu_thread *t, const struct vcpu_exit *e)
+{
+	uint32_t code = 0;
+
+	memcpy(&code, e->data, e->size);
+	return guest_exits(t, code);
+}
+
+/* As much of a PC's ports as a guest needs to print, and to end. */
 static enum vcpu_action io_exit(struct vcpu_thread *t, struct vcpu *v, const struct vcpu_exit *e)
 {
 	if (e->is_write && (e->port == PORT_SERIAL || e->port == PORT_DEBUG_CONSOLE)) {
 		console_write(&t->vm->console, v->index, e->data, (size_t)e->size * e->count);
 		return VCPU_RESUME;
 	}
+	if (e->is_write && e->port == PORT_DEBUG_EXIT)
+		return debug_exit(t, e);
 	if (!e->is_write)
 		memset(e->data, e->port == PORT_SERIAL_STATUS ? SERIAL_READY : 0,
 		       (size_t)e->size * e->count);

@@ -5,6 +5,7 @@
 #include <gelf.h>
 #include <string.h>
 
+#include "elf_notes.h"
 #include "minivmm/abi.h"
 
 static int bad_guest(struct error *err, const struct elf_file *file, const char *why)
@@ -116,13 +117,26 @@ static void add_segment(struct elf_image *image, const Elf64_Phdr *header)
 		image->end_gpa = header->p_paddr + header->p_memsz;
 }
 
+static int take_notes(const struct elf_file *file, const Elf64_Phdr *header,
+		      struct elf_notes *notes, struct error *err)
+{
+	if (!is_within(header->p_offset, header->p_filesz, file->nr_bytes))
+		return bad_guest(err, file,
+				 "is truncated: its notes lie beyond the end of the file");
+	const char *why = elf_notes_read(file->bytes + header->p_offset, header->p_filesz,
+					 header->p_align, notes);
+	return why ? bad_guest(err, file, why) : 0;
+}
+
 /* Linkers leave segments of size 0 behind, at any address: they ask for nothing. */
 static int take_program_header(const struct elf_file *file, unsigned index,
 			       const Elf64_Phdr *header, uint64_t limit_gpa,
-			       struct elf_image *image, struct error *err)
+			       struct elf_image *image, struct elf_notes *notes, struct error *err)
 {
 	if (header->p_type == PT_INTERP || header->p_type == PT_DYNAMIC)
 		return bad_guest(err, file, "is dynamically linked: link it with -static");
+	if (header->p_type == PT_NOTE)
+		return take_notes(file, header, notes, err);
 	if (header->p_type != PT_LOAD || (header->p_memsz == 0 && header->p_filesz == 0))
 		return 0;
 	if (check_segment(file, index, header, limit_gpa, err))
@@ -165,8 +179,24 @@ static int check_entry(const struct elf_file *file, const struct elf_image *imag
 			return 0;
 	}
 	return error_set(err, EXIT_USAGE,
-			 "guest '%s': its entry point 0x%jx is in no executable segment",
-			 file->path, (uintmax_t)image->entry_gpa);
+			 "guest '%s': its %sentry point 0x%jx is in no executable segment",
+			 file->path, image->start == ELF_START_PVH ? "PVH " : "",
+			 (uintmax_t)image->entry_gpa);
+}
+
+/* A guest with both notes, as the bundled one, is at home here. */
+static int choose_start(const struct elf_file *file, const Elf64_Ehdr *header,
+			const struct elf_notes *notes, struct elf_image *image, struct error *err)
+{
+	if (notes->has_abi && notes->abi_version != MV_ABI_VERSION)
+		return error_set(err, EXIT_USAGE,
+				 "guest '%s' is made for version %u of minivmm/abi.h, this minivmm "
+				 "is for version %d: build it again",
+				 file->path, notes->abi_version, MV_ABI_VERSION);
+	bool by_pvh = notes->has_pvh && !notes->has_abi;
+	image->start = by_pvh ? ELF_START_PVH : ELF_START_ABI;
+	image->entry_gpa = by_pvh ? notes->pvh_entry_gpa : header->e_entry;
+	return check_entry(file, image, err);
 }
 
 static int parse_elf(Elf *elf, const struct elf_file *file, uint64_t limit_gpa,
@@ -182,18 +212,21 @@ static int parse_elf(Elf *elf, const struct elf_file *file, uint64_t limit_gpa,
 	if (check_program_headers(file, header, err))
 		return -1;
 
-	image->entry_gpa = header->e_entry;
+	struct elf_notes notes = { 0 };
 	for (int i = 0; i < header->e_phnum; i++) {
 		GElf_Phdr program_header; /* a copy: in the file it may lie at an odd address */
 
 		if (!gelf_getphdr(elf, i, &program_header))
 			return damaged(err, file);
-		if (take_program_header(file, (unsigned)i, &program_header, limit_gpa, image, err))
+		if (take_program_header(file, (unsigned)i, &program_header, limit_gpa, image,
+					&notes, err))
 			return -1;
 	}
 	if (image->nr_segments == 0)
 		return bad_guest(err, file, "has no segment to load");
-	return check_overlaps(file, image, err) || check_entry(file, image, err) ? -1 : 0;
+	if (check_overlaps(file, image, err))
+		return -1;
+	return choose_start(file, header, &notes, image, err);
 }
 
 int elf_image_parse(const struct elf_file *file, uint64_t limit_gpa, struct elf_image *ret_image,

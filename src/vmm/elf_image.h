@@ -24,11 +24,18 @@ struct elf_segment {
 	bool executable;
 };
 
+/* How a guest wants to be started. */
+enum elf_start {
+	ELF_START_ABI, /* as minivmm/abi.h says, at the ELF entry point */
+	ELF_START_PVH, /* as minivmm/pvh.h says: it has a PVH note and no MV_GUEST_NOTE */
+};
+
 struct elf_image {
 	unsigned nr_segments; /* at least 1 */
 	struct elf_segment segment[ELF_MAX_SEGMENTS];
-	uint64_t entry_gpa;
-	uint64_t end_gpa; /* behind the last byte of the highest segment */
+	enum elf_start start;
+	uint64_t entry_gpa; /* the one that goes with `start` */
+	uint64_t end_gpa;   /* behind the last byte of the highest segment */
 };
 
 /*

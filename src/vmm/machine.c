@@ -41,9 +41,8 @@ static void write_boot_info(struct machine *m, struct vm *vm, const struct guest
 	const struct options *o = m->options;
 	struct mv_boot_info *b = vm_boot_info(vm);
 	uint64_t free_gpa = (image->elf.end_gpa + 4095) & ~4095ull;
-	uint64_t hz = guest_tsc_hz(vm);
+	uint64_t hz = m->tsc_hz;
 
-	m->tsc_hz = hz;
 	*b = (struct mv_boot_info){
 		.magic = MV_BOOT_MAGIC,
 		.abi_version = MV_ABI_VERSION,
@@ -70,6 +69,25 @@ static void write_boot_info(struct machine *m, struct vm *vm, const struct guest
 
 /* ---- set-up --------------------------------------------------------------- */
 
+static void write_memory(struct machine *m, struct vm *vm, const struct guest_image *image)
+{
+	elf_image_load(&image->elf, image->file, vm->mem.hva);
+	if (image->elf.start == ELF_START_PVH) {
+		boot_write_pvh_info(vm->mem.hva, vm->layout.reserved_gpa, vm->mem.bytes,
+				    m->options->guest_args);
+		return;
+	}
+	boot_build_page_tables(vm->mem.hva, vm->mem.bytes);
+	write_boot_info(m, vm, image);
+}
+
+static int boot_vcpu(struct vm *vm, unsigned vcpu, const struct elf_image *image, struct error *err)
+{
+	if (image->start == ELF_START_PVH)
+		return vm_boot_vcpu_by_pvh(vm, vcpu, image->entry_gpa, err);
+	return vm_boot_vcpu(vm, vcpu, image->entry_gpa, err);
+}
+
 static int build_vm(struct machine *m, struct vm *vm, unsigned index,
 		    const struct guest_image *image, enum flush_prim flush_via, struct error *err)
 {
@@ -86,9 +104,8 @@ static int build_vm(struct machine *m, struct vm *vm, unsigned index,
 	if (console_init(&vm->console, stdout, index, o->nr_vms, o->nr_vcpus))
 		return error_set(err, EXIT_HOST, "not enough memory for %u vCPUs", o->nr_vcpus);
 
-	boot_build_page_tables(vm->mem.hva, vm->mem.bytes);
-	elf_image_load(&image->elf, image->file, vm->mem.hva);
-	write_boot_info(m, vm, image);
+	m->tsc_hz = guest_tsc_hz(vm);
+	write_memory(m, vm, image);
 	if (o->trace_path && tracer_prepare_vm(m, vm, err))
 		return -1;
 	const struct mv_hint *hints = (const struct mv_hint *)(vm->mem.hva + layout.hints_gpa);
@@ -101,7 +118,7 @@ static int build_vm(struct machine *m, struct vm *vm, unsigned index,
 		v->flush_page_gpa = layout.flush_gpa + i * 64;
 		m->pcpus.waiter[index * o->nr_vcpus + i].hint = hints + i;
 		if ((o->hidden_features && vcpu_hide_features(v, o->hidden_features, err)) ||
-		    vm_boot_vcpu(vm, i, image->elf.entry_gpa, err) ||
+		    boot_vcpu(vm, i, &image->elf, err) ||
 		    v->flush->prepare(v, &vm->mem, v->flush_page_gpa, err))
 			return -1;
 	}

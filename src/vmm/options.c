@@ -545,6 +545,26 @@ static void make_getopt_table(struct option long_options[NR_ROWS + 1])
 	long_options[NR_ROWS] = (struct option){ 0 };
 }
 
+/* Options that mean nothing to a guest that does not follow abi.h. */
+static bool needs_abi(const char *option)
+{
+	static const char *const names[] = { "grace", "shootdown", "duration", "count", "inject" };
+
+	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strcmp(option, names[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
+static int take_option(struct options *o, const struct option_row *row, const char *value,
+		       struct error *err)
+{
+	if (needs_abi(row->name))
+		o->abi_option = row->name;
+	return row->set(o, value, err);
+}
+
 int options_parse(int argc, char *const argv[], const struct cpu_list *allowed,
 		  struct options *ret_options, struct error *err)
 {
@@ -567,7 +587,7 @@ int options_parse(int argc, char *const argv[], const struct cpu_list *allowed,
 		else if (c == '?')
 			failed = rejected_option(optopt, argv[optind - 1], err);
 		else
-			failed = option_table[c - FIRST_ROW].set(&o, optarg, err);
+			failed = take_option(&o, &option_table[c - FIRST_ROW], optarg, err);
 	}
 	if (!failed && o.command == COMMAND_RUN)
 		failed = take_guest_args(&o, argv + optind, err) || complete(&o, allowed, err);

@@ -49,6 +49,7 @@ struct options {
 	const char *fault;   /* name from MV_FAULTS, or "none" */
 	uint64_t timeout_ns; /* of the whole run; by default all durations and 30 s more */
 
+	const char *abi_option; /* one given that needs a guest of abi.h, or NULL */
 	const char *json_path;	/* NULL: none */
 	const char *trace_path; /* likewise */
 	const char *record_path;

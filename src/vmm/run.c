@@ -69,7 +69,16 @@ static int load_guest(struct run *run, struct error *err)
 	if (o->trace_path)
 		vm_layout_add_trace(&layout, o->nr_vcpus);
 	run->image.file = &run->file;
-	return elf_image_parse(&run->file, layout.reserved_gpa, &run->image.elf, err);
+	if (elf_image_parse(&run->file, layout.reserved_gpa, &run->image.elf, err))
+		return -1;
+	/* A schedule holds every option, given or not. */
+	if (run->image.elf.start != ELF_START_PVH || !o->abi_option || o->replay_path)
+		return 0;
+	return error_set(
+		err, EXIT_USAGE,
+		"guest '%s' starts by PVH and leads itself: --%s has no effect on it, what "
+		"follows '--' is its command line",
+		o->guest_path, o->abi_option);
 }
 
 /* What the mechanisms of a run need of the host, as MV_HOST_*. */
@@ -145,7 +154,7 @@ static int run_machine(struct run *run, struct error *err)
 	if (machine_init(m, run->kvm_fd, run->options, &run->image, run->flush_via, err) ||
 	    repeat_prepare(&run->repeat, &run->file, &m->pcpus, err))
 		return -1;
-	run->host.tsc_hz = vm_boot_info(&m->vm[0])->tsc_hz;
+	run->host.tsc_hz = m->tsc_hz;
 	if (machine_start(m, err) || enter_sandbox(run, err)) {
 		machine_stop(m);
 		return -1;

@@ -154,18 +154,34 @@ void vm_finish(struct vm *vm)
 	*vm = (struct vm){ .fd = -1 };
 }
 
+static int set_registers(const struct vcpu *v, void (*set_sregs)(struct kvm_sregs *sregs),
+			 struct kvm_regs *regs, struct error *err)
+{
+	struct kvm_sregs sregs;
+
+	if (kvm_ioctl(err, v->fd, KVM_GET_SREGS, &sregs) < 0)
+		return -1;
+	set_sregs(&sregs);
+	if (kvm_ioctl(err, v->fd, KVM_SET_SREGS, &sregs) < 0)
+		return -1;
+	return kvm_ioctl(err, v->fd, KVM_SET_REGS, regs);
+}
+
 int vm_boot_vcpu(struct vm *vm, unsigned vcpu, uint64_t entry_gpa, struct error *err)
 {
-	int fd = vm->vcpu[vcpu].fd;
-	struct kvm_sregs sregs;
 	struct kvm_regs regs;
 
-	if (kvm_ioctl(err, fd, KVM_GET_SREGS, &sregs) < 0)
-		return -1;
-	boot_set_sregs(&sregs);
 	boot_set_regs(&regs, entry_gpa, vcpu,
 		      vm->layout.stacks_gpa + (vcpu + 1) * MV_BOOT_STACK_BYTES);
-	if (kvm_ioctl(err, fd, KVM_SET_SREGS, &sregs) < 0)
-		return -1;
-	return kvm_ioctl(err, fd, KVM_SET_REGS, &regs);
+	return set_registers(&vm->vcpu[vcpu], boot_set_sregs, &regs, err);
+}
+
+int vm_boot_vcpu_by_pvh(struct vm *vm, unsigned vcpu, uint64_t entry_gpa, struct error *err)
+{
+	struct kvm_regs regs;
+
+	if (vcpu > 0)
+		return vcpu_hold(&vm->vcpu[vcpu], err);
+	boot_set_pvh_regs(&regs, entry_gpa);
+	return set_registers(&vm->vcpu[vcpu], boot_set_pvh_sregs, &regs, err);
 }

@@ -57,6 +57,9 @@ void vm_finish(struct vm *vm);
 /* Sets a vCPU up to start as abi.h says. 0, or -1 with an error. */
 int vm_boot_vcpu(struct vm *vm, unsigned vcpu, uint64_t entry_gpa, struct error *err);
 
+/* The same for a PVH guest: the first vCPU starts, the others wait for INIT and SIPI. */
+int vm_boot_vcpu_by_pvh(struct vm *vm, unsigned vcpu, uint64_t entry_gpa, struct error *err);
+
 static inline struct mv_boot_info *vm_boot_info(struct vm *vm)
 {
 	return (struct mv_boot_info *)(vm->mem.hva + MV_BOOT_INFO_GPA);

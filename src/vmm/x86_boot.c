@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* The state in which a vCPU starts: 64-bit mode, by page tables that the VMM builds. */
+/* The state in which a vCPU starts: as abi.h says, by page tables built here, or by PVH. */
 #include "x86_boot.h"
 
+#include <stddef.h>
 #include <string.h>
 
 #include "minivmm/abi.h"
+#include "minivmm/pvh.h"
 
 #define PTE_PRESENT	  (1ull << 0)
 #define PTE_WRITE	  (1ull << 1)
@@ -38,7 +40,7 @@
 
 #define SEG_CODE (0xb) /* execute, read, accessed */
 #define SEG_DATA (0x3) /* read, write, accessed */
-#define SEG_TSS	 (0xb) /* busy 64-bit TSS */
+#define SEG_TSS	 (0xb) /* busy TSS, of 64 bits or of 32 */
 
 /* gpa 0: one top table, one pointer table, and a directory for each of 4 GiB. */
 void boot_build_page_tables(uint8_t *ram, uint64_t mem_bytes)
@@ -106,5 +108,58 @@ void boot_set_regs(struct kvm_regs *regs, uint64_t entry_gpa, unsigned vcpu, uin
 		.rdi = MV_BOOT_INFO_GPA,
 		.rsi = vcpu,
 		.rsp = stack_top - sizeof(uint64_t), /* as after a call */
+	};
+}
+
+/* ---- PVH --------------------------------------------------------------------- */
+
+/* All in one page, which the guest may use once it has read it. */
+struct pvh_page {
+	struct pvh_start_info info;
+	struct pvh_memory memory[2];
+	char command_line[MV_ARGS_BYTES];
+};
+_Static_assert(sizeof(struct pvh_page) <= PAGE_BYTES, "there is one page for it");
+
+void boot_write_pvh_info(uint8_t *ram, uint64_t free_end_gpa, uint64_t mem_bytes,
+			 const char *command_line)
+{
+	struct pvh_page *page = (struct pvh_page *)(ram + MV_BOOT_INFO_GPA);
+
+	*page = (struct pvh_page){
+		.info = {
+			.magic = PVH_START_MAGIC,
+			.version = 1,
+			.command_line_gpa = MV_BOOT_INFO_GPA +
+					    offsetof(struct pvh_page, command_line),
+			.memory_map_gpa = MV_BOOT_INFO_GPA + offsetof(struct pvh_page, memory),
+			.nr_memory_map = 2,
+		},
+		.memory = {
+			{ 0, free_end_gpa, PVH_MEMORY_RAM, 0 },
+			{ free_end_gpa, mem_bytes - free_end_gpa, PVH_MEMORY_RESERVED, 0 },
+		},
+	};
+	strncpy(page->command_line, command_line, MV_ARGS_BYTES - 1);
+}
+
+void boot_set_pvh_sregs(struct kvm_sregs *sregs)
+{
+	sregs->cs = code_segment;
+	sregs->cs.l = 0;
+	sregs->cs.db = 1;
+	sregs->ds = sregs->es = sregs->fs = sregs->gs = sregs->ss = data_segment;
+	sregs->tr = task_segment;
+	sregs->cr0 = CR0_PE | CR0_ET;
+	sregs->cr4 = 0;
+	sregs->efer = 0;
+}
+
+void boot_set_pvh_regs(struct kvm_regs *regs, uint64_t entry_gpa)
+{
+	*regs = (struct kvm_regs){
+		.rip = entry_gpa,
+		.rflags = RFLAGS_1,
+		.rbx = MV_BOOT_INFO_GPA,
 	};
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The state in which a vCPU starts: 64-bit mode, by page tables that the VMM builds. */
+/* The state in which a vCPU starts: as abi.h says, by page tables built here, or by PVH. */
 #ifndef VMM_X86_BOOT_H
 #define VMM_X86_BOOT_H
 
@@ -24,5 +24,16 @@ void boot_build_page_tables(uint8_t *ram, uint64_t mem_bytes);
  */
 void boot_set_sregs(struct kvm_sregs *sregs);
 void boot_set_regs(struct kvm_regs *regs, uint64_t entry_gpa, unsigned vcpu, uint64_t stack_top);
+
+/*
+ * What a PVH guest is told, at MV_BOOT_INFO_GPA: RAM is [0, free_end_gpa), the rest of
+ * mem_bytes is the VMM's. The command line takes up to MV_ARGS_BYTES.
+ */
+void boot_write_pvh_info(uint8_t *ram, uint64_t free_end_gpa, uint64_t mem_bytes,
+			 const char *command_line);
+
+/* The registers of a PVH guest's first vCPU; what is left out as above. */
+void boot_set_pvh_sregs(struct kvm_sregs *sregs);
+void boot_set_pvh_regs(struct kvm_regs *regs, uint64_t entry_gpa);
 
 #endif

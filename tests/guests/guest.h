@@ -181,6 +181,7 @@ static inline _Noreturn void run_case(const struct mv_boot_info *boot, uint32_t 
 
 /* Defines the guest's entry point from its table of cases. */
 #define GUEST_CASES(cases)                                                     \
+	MV_GUEST_NOTE;                                                         \
 	_Noreturn void _start(const struct mv_boot_info *boot, uint32_t vcpu); \
 	_Noreturn void _start(const struct mv_boot_info *boot, uint32_t vcpu)  \
 	{                                                                      \

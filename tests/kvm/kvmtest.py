@@ -37,8 +37,9 @@ HANG_S = 60
 
 
 def test_guest(name):
-    """The path of a guest from tests/guests."""
-    return os.path.join(BUILD, 'tests/guests', name + '.elf')
+    """The path of a guest from tests/guests, or of the bundled one as tests have it."""
+    folder = 'src/guest-kernel' if name.startswith('guest_') else 'tests/guests'
+    return os.path.join(BUILD, folder, name + '.elf')
 
 
 class Failure(Exception):

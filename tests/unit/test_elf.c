@@ -11,15 +11,18 @@
 
 #include "elf_image.h"
 #include "minivmm/abi.h"
+#include "minivmm/pvh.h"
 
 #define LIMIT_GPA  0x800000ull
 #define NR_HEADERS 4
 #define TEXT_BYTES 64
+#define NOTE_BYTES 96
 
 /* A small guest: text, data with a zeroed tail, an empty segment, and a note. */
 struct image {
 	Elf64_Ehdr header;
 	Elf64_Phdr segment[NR_HEADERS];
+	uint8_t notes[NOTE_BYTES];
 	uint8_t text[TEXT_BYTES];
 	uint8_t data[TEXT_BYTES];
 };
@@ -60,7 +63,8 @@ static struct image make_image(void)
 	image.segment[DATA] = make_segment(PT_LOAD, PF_R | PF_W, offsetof(struct image, data),
 					   0x200000, TEXT_BYTES, 0x3000);
 	image.segment[EMPTY] = make_segment(PT_LOAD, PF_R, 0, 0, 0, 0);
-	image.segment[NOTE] = make_segment(PT_NOTE, PF_R, 0, 0, 0, 0);
+	image.segment[NOTE] = make_segment(PT_NOTE, PF_R, offsetof(struct image, notes), 0, 0, 0);
+	image.segment[NOTE].p_align = 4;
 	memset(image.text, 0xaa, sizeof(image.text));
 	memset(image.data, 0xbb, sizeof(image.data));
 	return image;
@@ -140,6 +144,139 @@ START_TEST(limits_may_be_reached)
 	ck_assert_uint_eq(parse_well(&image).end_gpa, LIMIT_GPA);
 }
 END_TEST
+
+/* ---- notes ---------------------------------------------------------------------------- */
+
+/* Appends a note; returns its header. */
+static Elf64_Nhdr *add_note(struct image *image, const char *name, uint32_t type, uint64_t contents,
+			    uint32_t nr_bytes)
+{
+	uint64_t align = image->segment[NOTE].p_align;
+	uint8_t *at = image->notes + image->segment[NOTE].p_filesz;
+	Elf64_Nhdr header = { (uint32_t)strlen(name) + 1, nr_bytes, type };
+	uint64_t skip = (sizeof(header) + header.n_namesz + align - 1) / align * align;
+	uint64_t bytes = (skip + nr_bytes + align - 1) / align * align;
+
+	ck_assert(at + bytes <= image->notes + NOTE_BYTES && nr_bytes <= sizeof(contents));
+	memcpy(at, &header, sizeof(header));
+	memcpy(at + sizeof(header), name, header.n_namesz);
+	memcpy(at + skip, &contents, nr_bytes);
+	image->segment[NOTE].p_filesz += bytes;
+	return (Elf64_Nhdr *)at;
+}
+
+static Elf64_Nhdr *add_pvh_note(struct image *image, uint32_t nr_bytes)
+{
+	return add_note(image, "Xen", PVH_NOTE_ENTRY, 0x100020, nr_bytes);
+}
+
+static Elf64_Nhdr *add_own_note(struct image *image, uint32_t version)
+{
+	return add_note(image, "minivmm", version, 0, 0);
+}
+
+static void assert_start(struct image *image, enum elf_start start)
+{
+	struct elf_image parsed = parse_well(image);
+
+	ck_assert_int_eq(parsed.start, start);
+	ck_assert_uint_eq(parsed.entry_gpa, start == ELF_START_PVH ? 0x100020 : 0x100010);
+}
+
+START_TEST(a_pvh_note_alone_decides)
+{
+	struct image without = make_image(), four = make_image(), eight = make_image();
+
+	assert_start(&without, ELF_START_ABI);
+	add_pvh_note(&four, 4);
+	assert_start(&four, ELF_START_PVH);
+	add_pvh_note(&eight, 8);
+	assert_start(&eight, ELF_START_PVH);
+	/* Then nobody asks where the ELF header's entry point is. */
+	eight.header.e_entry = 0;
+	assert_start(&eight, ELF_START_PVH);
+}
+END_TEST
+
+START_TEST(a_note_of_our_own_goes_before_a_pvh_note)
+{
+	struct image image = make_image();
+
+	add_own_note(&image, MV_ABI_VERSION);
+	assert_start(&image, ELF_START_ABI);
+	add_pvh_note(&image, 4);
+	assert_start(&image, ELF_START_ABI);
+}
+END_TEST
+
+START_TEST(notes_of_others_are_passed_over)
+{
+	struct image image = make_image(), wide = make_image();
+
+	add_note(&image, "GNU", PVH_NOTE_ENTRY, 0, 5);
+	add_note(&image, "Xen", 6, 0, 3);
+	add_note(&image, "Xe", PVH_NOTE_ENTRY, 0, 4);
+	assert_start(&image, ELF_START_ABI);
+	add_pvh_note(&image, 4);
+	assert_start(&image, ELF_START_PVH);
+
+	wide.segment[NOTE].p_align = 8;
+	add_note(&wide, "GNU", 5, 0, 4);
+	add_pvh_note(&wide, 8);
+	assert_start(&wide, ELF_START_PVH);
+}
+END_TEST
+
+static void name_without_end(struct image *i)
+{
+	add_pvh_note(i, 4)->n_namesz = UINT32_MAX;
+}
+
+static void contents_without_end(struct image *i)
+{
+	add_pvh_note(i, 4)->n_descsz = UINT32_MAX;
+}
+
+static void contents_one_byte_too_long(struct image *i)
+{
+	add_pvh_note(i, 4)->n_descsz = 5;
+}
+
+static void pvh_without_address(struct image *i)
+{
+	add_pvh_note(i, 0);
+}
+
+static void pvh_address_of_6_bytes(struct image *i)
+{
+	add_pvh_note(i, 6);
+}
+
+static void pvh_entry_in_data(struct image *i)
+{
+	add_note(i, "Xen", PVH_NOTE_ENTRY, 0x200000, 4);
+}
+
+static void pvh_entry_far_away(struct image *i)
+{
+	add_note(i, "Xen", PVH_NOTE_ENTRY, UINT64_MAX, 8);
+}
+
+static void other_version(struct image *i)
+{
+	add_own_note(i, MV_ABI_VERSION + 1);
+}
+
+static void notes_beyond_file(struct image *i)
+{
+	i->segment[NOTE].p_filesz = sizeof(struct image);
+}
+
+static void notes_offset_wraps(struct image *i)
+{
+	i->segment[NOTE].p_offset = UINT64_MAX - 3;
+	i->segment[NOTE].p_filesz = 8;
+}
 
 /* ---- damage --------------------------------------------------------------------------- */
 
@@ -330,6 +467,16 @@ START_TEST(every_damage_is_named_in_one_line)
 		{ entry_in_data, "no executable segment" },
 		{ entry_nowhere, "no executable segment" },
 		{ nothing_to_load, "no segment to load" },
+		{ name_without_end, "damaged note" },
+		{ contents_without_end, "damaged note" },
+		{ contents_one_byte_too_long, "damaged note" },
+		{ pvh_without_address, "no address of 4 or 8 bytes" },
+		{ pvh_address_of_6_bytes, "no address of 4 or 8 bytes" },
+		{ pvh_entry_in_data, "PVH entry point 0x200000 is in no executable segment" },
+		{ pvh_entry_far_away, "PVH entry point 0xffffffffffffffff" },
+		{ other_version, "version 2 of minivmm/abi.h" },
+		{ notes_beyond_file, "notes lie beyond the end" },
+		{ notes_offset_wraps, "notes lie beyond the end" },
 	};
 
 	for (unsigned i = 0; i < COUNT_OF(table); i++) {
@@ -377,6 +524,8 @@ START_TEST(no_single_damaged_byte_gets_past_the_checks)
 			struct elf_image parsed;
 			struct error err;
 
+			add_own_note(&image, MV_ABI_VERSION);
+			add_pvh_note(&image, 4);
 			((uint8_t *)&image)[at] ^= masks[m];
 			if (elf_image_parse(&file, LIMIT_GPA, &parsed, &err))
 				continue;
@@ -472,6 +621,9 @@ END_TEST
 	X(a_good_image_is_understood)                   \
 	X(limits_may_be_reached)                        \
 	X(loading_copies_the_segments_and_nothing_else) \
+	X(a_pvh_note_alone_decides)                     \
+	X(a_note_of_our_own_goes_before_a_pvh_note)     \
+	X(notes_of_others_are_passed_over)              \
 	X(every_damage_is_named_in_one_line)            \
 	X(a_file_cut_off_anywhere_is_refused)           \
 	X(no_single_damaged_byte_gets_past_the_checks)  \

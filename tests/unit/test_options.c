@@ -382,6 +382,24 @@ START_TEST(completion_offers_every_option_and_every_name)
 }
 END_TEST
 
+START_TEST(options_that_need_our_own_contract_are_remembered)
+{
+	static const char *const lines[][2] = {
+		{ "--shootdown pv guest.elf", "shootdown" },
+		{ "--duration 1s guest.elf", "duration" },
+		{ "--count 5 guest.elf", "count" },
+		{ "--inject lose-flush-bit guest.elf", "inject" },
+		{ "guest.elf --grace 1ms --vcpus 2", "grace" },
+	};
+
+	for (unsigned i = 0; i < COUNT_OF(lines); i++)
+		ck_assert_str_eq(parse_well(lines[i][0]).abi_option, lines[i][1]);
+	ck_assert_ptr_null(parse_well("--vcpus 2 --pcpus 0,1 --slice 1ms --sched random --seed 1 "
+				      "--timeout 5s --quiet guest.elf")
+				   .abi_option);
+}
+END_TEST
+
 /* clang-format off: a line each */
 #define TESTS(X) \
 	X(defaults_are_as_documented) \
@@ -389,6 +407,7 @@ END_TEST
 	X(a_fault_is_looked_for_where_it_shows) \
 	X(what_follows_two_dashes_is_the_guests) \
 	X(the_default_vcpus_are_no_more_than_the_most) \
+	X(options_that_need_our_own_contract_are_remembered) \
 	X(gangs_have_aligned_slices) \
 	X(commands_need_no_guest) \
 	X(every_mistake_is_named_in_one_line) \

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "minivmm/abi.h"
+#include "minivmm/pvh.h"
 #include "x86_boot.h"
 
 #define PRESENT	      0x01
@@ -167,13 +168,76 @@ START_TEST(registers_are_as_the_abi_says)
 }
 END_TEST
 
-#define CASES(X)                                          \
-	X(memory_is_mapped_one_to_one_and_open_to_ring_3) \
-	X(devices_are_mapped_uncached)                    \
-	X(nothing_else_is_mapped)                         \
-	X(the_largest_memory_leaves_the_devices_alone)    \
-	X(tables_stay_in_their_pages)                     \
-	X(a_vcpu_starts_in_64_bit_mode_and_ring_0)        \
-	X(what_is_left_out_stays_as_kvm_had_it)           \
-	X(registers_are_as_the_abi_says)
+/* ---- PVH ------------------------------------------------------------------------------ */
+
+START_TEST(a_pvh_guest_starts_in_32_bit_mode_without_paging)
+{
+	struct kvm_sregs s = {
+		.apic_base = 0xfee00900, .cr4 = 0x20, .efer = 0x500, .cr0 = 0xe0000010
+	};
+	struct kvm_regs r;
+
+	memset(&r, 0xff, sizeof(r));
+	boot_set_pvh_sregs(&s);
+	boot_set_pvh_regs(&r, 0x123000);
+	ck_assert_uint_eq(s.cr0, 0x11); /* PE, ET */
+	ck_assert_uint_eq(s.cr4 | s.efer, 0);
+	ck_assert_uint_eq(s.cs.db, 1);
+	ck_assert_uint_eq(s.cs.l, 0);
+	ck_assert_uint_eq(s.cs.type, 0xb); /* code that can be read */
+	ck_assert_uint_eq(s.ds.type, 0x3);
+	ck_assert_uint_eq(s.es.type & s.ss.type, 0x3);
+	ck_assert_uint_eq(s.cs.base | s.ds.base | s.ss.base | s.tr.base, 0);
+	ck_assert_uint_eq(s.cs.limit & s.ds.limit, 0xffffffff);
+	ck_assert_uint_eq(s.tr.limit, 0x67);
+	ck_assert_uint_eq(s.apic_base, 0xfee00900);
+	ck_assert_uint_eq(r.rip, 0x123000);
+	ck_assert_uint_eq(r.rbx, MV_BOOT_INFO_GPA);
+	ck_assert_uint_eq(r.rflags, 2); /* interrupts off */
+}
+END_TEST
+
+START_TEST(a_pvh_guest_is_told_its_memory_and_its_command_line)
+{
+	uint8_t *ram = malloc(MV_IMAGE_GPA);
+	char longest[MV_ARGS_BYTES];
+
+	memset(longest, 'x', sizeof(longest));
+	longest[sizeof(longest) - 1] = '\0';
+	memset(ram, 0xa5, MV_IMAGE_GPA);
+	boot_write_pvh_info(ram, 0x3f00000, MEM_BYTES, longest);
+
+	const struct pvh_start_info *info = (const void *)(ram + MV_BOOT_INFO_GPA);
+	const struct pvh_memory *map = (const void *)(ram + info->memory_map_gpa);
+
+	ck_assert_uint_eq(info->magic, 0x336ec578);
+	ck_assert_uint_eq(info->version, 1);
+	ck_assert_uint_eq(info->flags | info->nr_modules | info->modules_gpa | info->rsdp_gpa, 0);
+	ck_assert_str_eq((const char *)(ram + info->command_line_gpa), longest);
+	ck_assert_uint_eq(info->nr_memory_map, 2);
+	ck_assert_uint_eq(map[0].gpa, 0);
+	ck_assert_uint_eq(map[0].bytes, 0x3f00000);
+	ck_assert_uint_eq(map[0].type, PVH_MEMORY_RAM);
+	ck_assert_uint_eq(map[1].gpa, 0x3f00000);
+	ck_assert_uint_eq(map[1].gpa + map[1].bytes, MEM_BYTES);
+	ck_assert_uint_eq(map[1].type, PVH_MEMORY_RESERVED);
+	for (uint64_t gpa = 0; gpa < MV_IMAGE_GPA; gpa++) {
+		if (gpa < MV_BOOT_INFO_GPA || gpa >= MV_BOOT_INFO_GPA + 4096)
+			ck_assert_uint_eq(ram[gpa], 0xa5);
+	}
+	free(ram);
+}
+END_TEST
+
+#define CASES(X)                                            \
+	X(memory_is_mapped_one_to_one_and_open_to_ring_3)   \
+	X(devices_are_mapped_uncached)                      \
+	X(nothing_else_is_mapped)                           \
+	X(the_largest_memory_leaves_the_devices_alone)      \
+	X(tables_stay_in_their_pages)                       \
+	X(a_vcpu_starts_in_64_bit_mode_and_ring_0)          \
+	X(what_is_left_out_stays_as_kvm_had_it)             \
+	X(registers_are_as_the_abi_says)                    \
+	X(a_pvh_guest_starts_in_32_bit_mode_without_paging) \
+	X(a_pvh_guest_is_told_its_memory_and_its_command_line)
 UNIT_SUITE(x86_boot, CASES)

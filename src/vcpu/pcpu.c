@@ -89,6 +89,17 @@ void pcpus_finish(struct pcpus *p)
 
 /* ---- threads ------------------------------------------------------------- */
 
+/*
+ * A thread of SCHED_BATCH does not preempt the one that wakes it. Without that, who
+ * gives its pCPU away is stopped before it sleeps, and does so in the middle of the
+ * next one's slice. A policy that the user has chosen stays.
+ */
+static void let_wakers_finish(void)
+{
+	if (sched_getscheduler(0) == SCHED_OTHER)
+		sched_setscheduler(0, SCHED_BATCH, &(struct sched_param){ 0 });
+}
+
 int pcpus_attach(struct pcpus *p, unsigned i, struct error *err)
 {
 	struct pcpu_waiter *w = &p->waiter[i];
@@ -102,6 +113,7 @@ int pcpus_attach(struct pcpus *p, unsigned i, struct error *err)
 	if (timer_create(CLOCK_MONOTONIC, &event, &w->slice_timer))
 		return error_set_errno(err, EXIT_HOST, errno, "cannot create a slice timer");
 	w->has_timer = true;
+	let_wakers_finish();
 	dispatch_pin(p, i, p->entity[i].home);
 	return 0;
 }

@@ -12,7 +12,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/eventfd.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 #include <x86intrin.h>
 
@@ -28,7 +27,7 @@
 struct conductor {
 	struct machine *m;
 	conduct_progress *progress;
-	int signal_fd;
+	sigset_t while_waiting; /* signals that are blocked then */
 	uint64_t start_ns;
 	uint64_t deadline_ns;
 	uint64_t phase_ns;
@@ -37,6 +36,37 @@ struct conductor {
 	unsigned mechanism; /* of the present phase */
 	struct conduct_result result;
 };
+
+/* ---- signals ----------------------------------------------------------------- */
+
+static volatile sig_atomic_t signal_received; /* SIGINT or SIGTERM, once one has come */
+
+static void note_signal(int signal)
+{
+	signal_received = signal;
+}
+
+/*
+ * Not a signalfd: polling one, this thread would be woken by every kick of a vCPU, on
+ * the very pCPU that is being handed over.
+ */
+void conductor_catch_signals(void)
+{
+	static const int signals[] = { SIGINT, SIGTERM };
+	struct sigaction action = { .sa_handler = note_signal }, before;
+	sigset_t set;
+
+	sigemptyset(&set);
+	for (unsigned i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
+		sigaddset(&set, signals[i]);
+		sigaction(signals[i], &action, &before);
+		if (before.sa_handler == SIG_IGN) /* as nohup and background jobs want it */
+			sigaction(signals[i], &before, NULL);
+	}
+	sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
+/* ---- the plan ---------------------------------------------------------------- */
 
 static uint64_t min_u64(uint64_t a, uint64_t b)
 {
@@ -78,10 +108,8 @@ static bool guests_are_done(struct conductor *c)
 /* Whether the run goes on, after whatever has happened. */
 static bool check(struct conductor *c)
 {
-	struct signalfd_siginfo info;
-
-	if (read(c->signal_fd, &info, sizeof(info)) == sizeof(info)) {
-		c->result.signal = (int)info.ssi_signo;
+	if (signal_received) {
+		c->result.signal = signal_received;
 		return end(c, ENDING_INTERRUPTED);
 	}
 	if (machine_has_failed(c->m))
@@ -105,10 +133,7 @@ static void show_progress(struct conductor *c)
 /* Sleeps until something happens, but no longer than until `until_ns`. */
 static bool wait_event(struct conductor *c, uint64_t until_ns)
 {
-	struct pollfd fds[] = {
-		{ .fd = c->m->event_fd, .events = POLLIN },
-		{ .fd = c->signal_fd, .events = POLLIN },
-	};
+	struct pollfd event = { .fd = c->m->event_fd, .events = POLLIN };
 	uint64_t now_ns = monotonic_ns();
 	uint64_t wait_ns = min_u64(until_ns, c->deadline_ns) - now_ns;
 	eventfd_t events;
@@ -121,7 +146,7 @@ static bool wait_event(struct conductor *c, uint64_t until_ns)
 		.tv_sec = (time_t)(wait_ns / (1000 * NS_PER_MS)),
 		.tv_nsec = (long)(wait_ns % (1000 * NS_PER_MS)),
 	};
-	ppoll(fds, 2, &timeout, NULL);
+	ppoll(&event, 1, &timeout, &c->while_waiting);
 	eventfd_read(c->m->event_fd, &events);
 	show_progress(c);
 	return check(c);
@@ -229,7 +254,6 @@ static void run_all(struct conductor *c)
 
 struct conduct_result conduct(struct machine *m, conduct_progress *progress)
 {
-	sigset_t signals;
 	uint64_t now_ns = monotonic_ns();
 	struct conductor c = {
 		.m = m,
@@ -238,13 +262,10 @@ struct conduct_result conduct(struct machine *m, conduct_progress *progress)
 		.deadline_ns = now_ns + m->options->timeout_ns,
 	};
 
-	sigemptyset(&signals);
-	sigaddset(&signals, SIGINT);
-	sigaddset(&signals, SIGTERM);
-	c.signal_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+	sigprocmask(SIG_SETMASK, NULL, &c.while_waiting);
+	sigdelset(&c.while_waiting, SIGINT);
+	sigdelset(&c.while_waiting, SIGTERM);
 	plan(&c);
 	run_all(&c);
-	if (c.signal_fd >= 0)
-		close(c.signal_fd);
 	return c.result;
 }

@@ -23,9 +23,12 @@ struct conduct_result {
 typedef void conduct_progress(const struct machine *m, const char *mechanism, uint64_t elapsed_ns,
 			      uint64_t total_ns);
 
+/* Blocks SIGINT and SIGTERM, before there are other threads: conduct() lets them in. */
+void conductor_catch_signals(void);
+
 /*
- * Conducts a started machine until it ends, for whatever reason. The caller has
- * blocked SIGINT and SIGTERM, and stops the machine afterwards.
+ * Conducts a started machine until it ends, for whatever reason. The caller stops the
+ * machine afterwards.
  */
 struct conduct_result conduct(struct machine *m, conduct_progress *progress);
 

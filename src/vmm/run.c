@@ -44,15 +44,15 @@ struct run {
 	struct run_result result;
 };
 
-/* Signals are blocked in every thread: the conductor reads those that end a run, and
- * KVM_RUN alone lets kicks in. A closed pipe is an error of write(), not a signal. */
+/* Signals are blocked in every thread: the conductor lets in those that end a run while
+ * it waits, and KVM_RUN alone lets kicks in. A closed pipe is an error of write(), not a
+ * signal. */
 static void block_signals(void)
 {
 	sigset_t set;
 
+	conductor_catch_signals();
 	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
 	sigaddset(&set, VCPU_KICK_SIGNAL);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);

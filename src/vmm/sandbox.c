@@ -44,7 +44,6 @@ static const int allowed_calls[] = {
 	SCMP_SYS(getpid),
 	SCMP_SYS(gettid),
 	/* the conductor: signals, events, progress */
-	SCMP_SYS(signalfd4),
 	SCMP_SYS(ppoll),
 	SCMP_SYS(read),
 	SCMP_SYS(restart_syscall), /* of ppoll() and futex(), after SIGCONT */

@@ -146,13 +146,14 @@ struct mv_control {
 };
 
 /*
- * What a vCPU tells the scheduler, at hints_gpa, each in a cache line of its own. The
- * VMM believes them as far as a guest may be believed: they can cost the guest time.
+ * What a vCPU and the scheduler tell each other, at hints_gpa, each in a cache line of its
+ * own. The VMM believes a guest as far as it may be believed: hints can cost it time.
  */
 struct mv_hint {
 	uint32_t critical; /* OUT: not 0 while this vCPU is inside a shootdown (--grace) */
 	uint32_t awaited;  /* OUT, atomic: initiators that wait for its answer (--sched boost) */
-	uint32_t reserved[14];
+	uint32_t extended; /* IN, atomic: its slice was over while critical: yield afterwards */
+	uint32_t reserved[13];
 };
 
 /* The targets of MV_DB_FLUSH: bit n % 64 of word n / 64 stands for vCPU n. */

@@ -12,9 +12,19 @@
 extern struct mv_hint *hints;
 
 /* Said by each vCPU of itself. */
-static inline void hint_critical(uint32_t self, bool critical)
+static inline void hint_critical_begins(uint32_t self)
 {
-	__atomic_store_n(&hints[self].critical, critical, __ATOMIC_RELAXED);
+	__atomic_store_n(&hints[self].critical, 1, __ATOMIC_RELAXED);
+}
+
+/*
+ * Returns whether it was given more time for this, and should yield now. The host looks at
+ * the one word, and writes the other, only while this vCPU does not execute.
+ */
+static inline bool hint_critical_ends(uint32_t self)
+{
+	__atomic_store_n(&hints[self].critical, 0, __ATOMIC_SEQ_CST);
+	return __atomic_load_n(&hints[self].extended, __ATOMIC_SEQ_CST);
 }
 
 /* Said by initiators of their targets, of which each may have several. */

@@ -6,6 +6,7 @@
 #include "mechanism.h"
 #include "oracle.h"
 #include "paging.h"
+#include "platform.h"
 #include "trace.h"
 
 /* More pages than this are dropped all at once (Linux's tlb_single_page_flush_ceiling). */
@@ -32,7 +33,7 @@ static void flush_self(const struct percpu *self, const struct range *unmap)
 
 struct moment shootdown_begin(struct percpu *self)
 {
-	hint_critical(self->index, true);
+	hint_critical_begins(self->index);
 	struct moment start = clock_now(&self->steal);
 
 	trace_at(self, start.tsc, MV_TRACE_SHOOTDOWN_BEGIN, 0, self->nr_targets);
@@ -45,7 +46,8 @@ void shootdown_end(struct percpu *self, const struct moment *start, uint32_t nr_
 	struct moment end = clock_now(&self->steal);
 
 	trace_at(self, end.tsc, MV_TRACE_SHOOTDOWN_END, 0, 0);
-	hint_critical(self->index, false);
+	if (hint_critical_ends(self->index))
+		platform->yield();
 
 	uint64_t wall_ns = clock_ticks_to_ns(end.tsc - start->tsc);
 	uint64_t stolen_ns = end.steal_ns - start->steal_ns;

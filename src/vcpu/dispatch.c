@@ -77,6 +77,16 @@ static void end_slice(struct pcpus *p, struct pcpu *c, enum slice_end end)
 		replay_end_slice(p->config.replay, c->replayed, end);
 }
 
+/* The holder has a slice of its own, or one that was over: the guest yields in time. */
+static void tell_extended(struct pcpus *p, struct pcpu *c, bool extended)
+{
+	struct mv_hint *hint = p->waiter[c->current].hint;
+
+	c->extended = extended;
+	if (p->config.grace_ns && hint)
+		__atomic_store_n(&hint->extended, extended, __ATOMIC_RELAXED);
+}
+
 /*
  * A new slice for the holder of a pCPU, as the policy or the recorded entry says; timed
  * only if somebody waits for it. In a replay somebody may be due who does not wait yet.
@@ -91,7 +101,8 @@ static void start_slice(struct pcpus *p, unsigned pcpu)
 					  sched_random(&p->random));
 	if (c->replayed)
 		c->slice_end_ns = replay_slice_end(c->replayed, now_ns, c->slice_end_ns - now_ns);
-	c->timed = c->extended = false;
+	c->timed = false;
+	tell_extended(p, c, false);
 	record_begin(p, pcpu);
 	if (p->config.replay || sched_has_waiter(p->entity, p->nr_entities, pcpu))
 		arm_slice_timer(p, c);
@@ -133,16 +144,17 @@ bool dispatch_keep(struct pcpus *p, unsigned i)
 	unsigned pcpu = p->entity[i].pcpu;
 	struct pcpu *c = &p->pcpu[pcpu];
 	bool repeated = is_kept_in_replay(p, i);
-	bool extended = !c->replayed && may_be_extended(p, i);
+	bool wanted = dispatch_is_wanted(p, i);
+	bool extended = wanted && !c->replayed && may_be_extended(p, i);
 
-	if (!repeated && !extended && dispatch_is_wanted(p, i))
+	if (wanted && !repeated && !extended)
 		return false;
 	end_slice(p, c, SLICE_kept);
 	c->replayed = repeated ? replay_take(p->config.replay, pcpu) : NULL;
 	start_slice(p, pcpu);
 	if (extended) {
 		c->slice_end_ns = c->slice_start_ns + p->config.grace_ns;
-		c->extended = true;
+		tell_extended(p, c, true);
 		arm_slice_timer(p, c);
 	}
 	return true;

@@ -54,8 +54,8 @@ struct pcpu {
 
 /* What the scheduler keeps for the thread of one vCPU. */
 struct pcpu_waiter {
-	const struct mv_hint *hint; /* what its guest tells, or NULL; set before it starts */
-	uint32_t granted;	    /* futex: 1 while it holds a pCPU, or has to stop */
+	struct mv_hint *hint; /* what its guest tells and is told, or NULL; set before it starts */
+	uint32_t granted;     /* futex: 1 while it holds a pCPU, or has to stop */
 	pid_t tid;
 	timer_t slice_timer;
 	bool has_timer;

@@ -108,7 +108,7 @@ static int build_vm(struct machine *m, struct vm *vm, unsigned index,
 	write_memory(m, vm, image);
 	if (o->trace_path && tracer_prepare_vm(m, vm, err))
 		return -1;
-	const struct mv_hint *hints = (const struct mv_hint *)(vm->mem.hva + layout.hints_gpa);
+	struct mv_hint *hints = (struct mv_hint *)(vm->mem.hva + layout.hints_gpa);
 	for (unsigned i = 0; i < vm->nr_vcpus; i++) {
 		struct vcpu *v = &vm->vcpu[i];
 

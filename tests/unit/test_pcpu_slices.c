@@ -208,6 +208,7 @@ START_TEST(a_slice_is_extended_once_for_who_is_inside_a_shootdown)
 	uint64_t after_ns = monotonic_ns();
 	ck_assert_uint_eq(s.actor[0].waited_ns, 0);
 	ck_assert_uint_eq(stage_running(&s), BIT(0) | BIT(1));
+	ck_assert_uint_eq(s.hint[0].extended, 1);
 	ck_assert(stage_call(&s, 0, AWAIT_KICK)); /* at the end of the grace */
 	stage_begin_waiting(&s, 0, PREEMPT);
 	stage_assert_runs_on(&s, 2, 0);
@@ -217,6 +218,7 @@ START_TEST(a_slice_is_extended_once_for_who_is_inside_a_shootdown)
 	/* The next slice may be extended again. */
 	stage_begin_waiting(&s, 2, YIELD);
 	stage_assert_runs_on(&s, 0, 0);
+	ck_assert_uint_eq(s.hint[0].extended, 0);
 	ck_assert(stage_call(&s, 0, AWAIT_KICK));
 	stage_let_time_pass();
 	ck_assert(stage_call(&s, 0, PREEMPT));
@@ -257,6 +259,7 @@ START_TEST(no_grace_for_who_does_not_ask_or_where_there_is_none)
 			s.pcpus.waiter[0].hint = NULL;
 		stage_begin_waiting(&s, 0, PREEMPT);
 		stage_assert_runs_on(&s, 2, 0);
+		ck_assert_uint_eq(s.hint[0].extended, 0);
 		stage_finish(&s);
 	}
 }

@@ -145,6 +145,10 @@ static int set_slice_phase(struct options *o, const char *value, struct error *e
 
 static int set_grace(struct options *o, const char *value, struct error *err)
 {
+	if (strcmp(value, "0") == 0) { /* what goes without saying, for lists of a sweep */
+		o->grace_ns = 0;
+		return 0;
+	}
 	return take_time("grace", value, &o->grace_ns, err);
 }
 

@@ -22,12 +22,19 @@ SAMPLE_S = 0.1
 GROWTH_KIB = 4096     # of a run's memory between a quarter of it and its end
 END_S = 120           # what a run may take beyond its own time-out
 
+# What is drawn from; what stands twice is drawn twice as often.
 MIX = {
     '--vcpus': [2, 3, 4, 6, 8, 16],
     '--vms': [1, 1, 1, 2, 3],
     '--slice': ['500us', '1ms', '4ms', '4ms', '10ms'],
     '--slice-jitter': [0, 25, 90],
+    '--grace': ['0', '0', '100us', '1ms'],
+    '--flush-via': ['auto', 'auto', 'sregs', 'sync-regs', 'steal-msr'],
 }
+FLAGS = [[], [], ['--mark-exits']]
+ONE_PCPU = [False, True]
+WORK_US = [0, 0, 5, 20, 100]
+MORE_OFTEN = ['ping'] * 5 + ['storm']  # which shoot most
 
 
 def parse_time(text):
@@ -88,7 +95,7 @@ class Soak:
         self.run_s = options.run
         self.mechanisms = [name for name in catalog(self.minivmm, 'mechanisms')
                            if name != 'pv-kernel']  # needs a kernel that marks
-        self.scenarios = catalog(self.minivmm, 'scenarios')
+        self.scenarios = catalog(self.minivmm, 'scenarios') + MORE_OFTEN
         self.policies = catalog(self.minivmm, 'policies')
         self.runs = self.shootdowns = self.reads = self.stale = 0
         self.peak_kib = []
@@ -99,11 +106,15 @@ class Soak:
         command = [self.minivmm]
         for option, values in MIX.items():
             command += [option, str(draw.choice(values))]
+        command += draw.choice(FLAGS)
+        if draw.choice(ONE_PCPU):
+            command += ['--pcpus', str(min(os.sched_getaffinity(0)))]
         command += ['--sched', draw.choice(self.policies), '--shootdown', ','.join(mechanisms),
                     '--duration', f'{self.run_s * 1000 // len(mechanisms)}ms',
                     '--seed', str(draw.randrange(1 << 53)),
                     '--timeout', f'{self.run_s + 60}s', self.guest,
-                    '--', 'scenario=' + draw.choice(self.scenarios)]
+                    '--', 'scenario=' + draw.choice(self.scenarios),
+                    f'work_us={draw.choice(WORK_US)}']
         return command
 
     def run_once(self, command):

@@ -106,6 +106,8 @@ START_TEST(every_option_arrives_where_it_belongs)
 	ck_assert(parse_well("g --quiet").quiet);
 	ck_assert_uint_eq(parse_well("g --vcpus 256").nr_vcpus, 256);
 	ck_assert_uint_eq(parse_well("g --seed 18446744073709551615").seed, UINT64_MAX);
+	ck_assert_uint_eq(parse_well("g --grace 20us").grace_ns, 20000);
+	ck_assert_uint_eq(parse_well("g --grace 20us --grace 0").grace_ns, 0);
 }
 END_TEST
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The command line of a subcommand, taken apart by getopt_long(). */
+/* A command line, taken apart by getopt_long(). */
 #define _GNU_SOURCE
 #include "command_line.h"
 
@@ -86,20 +86,35 @@ int command_line_parse(int argc, char *const argv[], const struct command_table 
 	while ((c = getopt_long(argc, argv, "-:", long_options, NULL)) != -1) {
 		if (take(table, c, argv[optind - 1], target, err))
 			return -1;
+		if (table->is_done && table->is_done(target))
+			break;
 	}
 	*ret_rest = optind;
 	return 0;
 }
 
+#define USAGE_BYTES 40
+
+static int format_usage(char usage[USAGE_BYTES], const struct command_row *row)
+{
+	return snprintf(usage, USAGE_BYTES, "--%s%s%s", row->name, row->value ? " " : "",
+			row->value ? row->value : "");
+}
+
 void command_line_print_rows(FILE *out, const struct command_table *table)
 {
-	for (unsigned i = 0; i < table->nr; i++) {
-		const struct command_row *row = &table->row[i];
-		char usage[40];
+	char usage[USAGE_BYTES];
+	int width = 0;
 
-		if (!row->help)
+	for (unsigned i = 0; i < table->nr; i++) {
+		int length = table->row[i].help ? format_usage(usage, &table->row[i]) : 0;
+
+		width = length > width ? length : width;
+	}
+	for (unsigned i = 0; i < table->nr; i++) {
+		if (!table->row[i].help)
 			continue;
-		snprintf(usage, sizeof(usage), "--%s %s", row->name, row->value ? row->value : "");
-		fprintf(out, "  %-22s  %s\n", usage, row->help);
+		format_usage(usage, &table->row[i]);
+		fprintf(out, "  %-*s  %s\n", width, usage, table->row[i].help);
 	}
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* The command line of a subcommand: long options from a table, then operands. Pure. */
+/* A command line: long options from a table, then operands. Pure. */
 #ifndef VMM_COMMAND_LINE_H
 #define VMM_COMMAND_LINE_H
 
+#include <stdbool.h>
 #include <stdio.h>
 
 #include "error.h"
@@ -23,6 +24,8 @@ struct command_table {
 	const struct command_row *row;
 	/* Takes what is no option. */
 	int (*operand)(void *target, const char *word, struct error *err);
+	/* Asked after each: whether the rest is not to be looked at; may be NULL. */
+	bool (*is_done)(const void *target);
 };
 
 /*

@@ -86,6 +86,9 @@ struct option_row {
 extern const struct option_row option_table[];
 extern const unsigned nr_option_rows;
 
+/* The row of that name, or NULL. */
+const struct option_row *option_find(const char *name);
+
 void options_print_help(FILE *out);
 void options_print_list(FILE *out);
 

@@ -419,7 +419,9 @@ int sweep_options_parse(int argc, char *const argv[], const struct cpu_list *all
 			struct sweep_options *ret_options, struct error *err)
 {
 	struct command_row rows[COMMAND_LINE_ROWS];
-	struct command_table table = { make_rows(rows), rows, take_operand };
+	struct command_table table = {
+		.nr = make_rows(rows), .row = rows, .operand = take_operand
+	};
 	struct sweep_options o = {
 		.repeats = 5,
 		.out_dir = "sweep-results",
@@ -511,7 +513,7 @@ int sweep_check_cells(const struct sweep_options *o, const struct plan *plan,
 
 void sweep_options_print_help(FILE *out)
 {
-	const struct command_table table = { NR_OWN_ROWS, own_rows, NULL };
+	const struct command_table table = { .nr = NR_OWN_ROWS, .row = own_rows };
 	unsigned column = 80;
 
 	fputs("Usage: minivmm sweep [OPTIONS] GUEST.ELF [-- KEY=VALUE[,VALUE...] ...]\n"

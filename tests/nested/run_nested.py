@@ -95,7 +95,7 @@ class Machine:
         self.last_sign_s = time.monotonic()
         self.process = subprocess.Popen(
             ['qemu-system-x86_64', '-nodefaults', '-no-reboot', '-display', 'none',
-             '-machine', 'q35', '-accel', 'tcg,thread=multi', '-cpu', 'max',
+             '-machine', 'q35', '-accel', 'tcg,thread=single', '-cpu', 'max', # see docs/hosts.md
              '-smp', '2', '-m', '1024',
              '-serial', 'file:' + self.console, '-serial', 'stdio',
              '-monitor', f'unix:{self.monitor},server,nowait',

@@ -20,6 +20,7 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))
 UNITS_S = {'s': 1, 'm': 60, 'h': 3600}
 SAMPLE_S = 0.1
 GROWTH_KIB = 4096     # of a run's memory between a quarter of it and its end
+INCONCLUSIVE = 4      # some mechanism was not given a single slice: many vCPUs, long slices
 END_S = 120           # what a run may take beyond its own time-out
 
 # What is drawn from; what stands twice is drawn twice as often.
@@ -97,7 +98,7 @@ class Soak:
                            if name != 'pv-kernel']  # needs a kernel that marks
         self.scenarios = catalog(self.minivmm, 'scenarios') + MORE_OFTEN
         self.policies = catalog(self.minivmm, 'policies')
-        self.runs = self.shootdowns = self.reads = self.stale = 0
+        self.runs = self.inconclusive = self.shootdowns = self.reads = self.stale = 0
         self.peak_kib = []
 
     def draw_command(self):
@@ -128,10 +129,11 @@ class Soak:
                 sampler = self.watch(process)
                 out.seek(0)
                 text = out.read()
-            if process.returncode or not os.path.exists(path):
+            if process.returncode not in (0, INCONCLUSIVE) or not os.path.exists(path):
                 return f'exit status {process.returncode}\n{text}'
             with open(path, encoding='utf-8') as file:
                 self.add_up(json.load(file))
+            self.inconclusive += process.returncode == INCONCLUSIVE
         self.peak_kib.append(sampler.peak())
         kib, files = sampler.growth()
         if kib > GROWTH_KIB or files > 0:
@@ -163,12 +165,14 @@ class Soak:
             self.runs += 1
             if failure:
                 return f'{failure}\nto repeat it: {shlex.join(command)}'
+            if self.inconclusive > 5 + self.runs // 10:
+                return 'too many runs were inconclusive'
             if self.runs % 10 == 0:
                 print(self.summary(), flush=True)
         return None
 
     def summary(self):
-        return (f'{self.runs} runs, {self.shootdowns:,} shootdowns, {self.reads:,} translations '
+        return (f'{self.runs} runs, {self.inconclusive} too short, {self.shootdowns:,} shootdowns, {self.reads:,} translations '
                 f'checked, {self.stale} stale; at most {max(self.peak_kib, default=0)} KiB resident')
 
 

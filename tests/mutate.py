@@ -34,9 +34,9 @@ TARGETS = {
     'src/vcpu/steal.c': ('protocol', ['steal'], ['src/vcpu/fault.c']),
     'src/vcpu/sched_policy.c': ('scheduler', ['sched_policy'], []),
     'src/vcpu/pcpu.c': ('scheduler', ['pcpu', 'pcpu_slices'],
-                        ['tests/unit/pcpu_stage.c', 'src/vcpu/sched_policy.c', 'src/vmm/error.c']),
-    'src/vmm/elf_image.c': ('loader', ['elf'], ['src/vmm/elf_file.c', 'src/vmm/error.c']),
-    'src/vmm/elf_file.c': ('loader', ['elf'], ['src/vmm/elf_image.c', 'src/vmm/error.c']),
+                        ['tests/unit/pcpu_stage.c', 'src/vcpu/sched_policy.c', 'src/vcpu/error.c']),
+    'src/vmm/elf_image.c': ('loader', ['elf'], ['src/vmm/elf_file.c', 'src/vcpu/error.c']),
+    'src/vmm/elf_file.c': ('loader', ['elf'], ['src/vmm/elf_image.c', 'src/vcpu/error.c']),
 }
 
 SWAPS = [('==', '!='), ('!=', '=='), ('<=', '<'), ('>=', '>'), ('&&', '||'), ('||', '&&'),

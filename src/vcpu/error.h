@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* One failure, one message: what a function could not do, on its way to main. */
-#ifndef VMM_ERROR_H
-#define VMM_ERROR_H
+#ifndef VCPU_ERROR_H
+#define VCPU_ERROR_H
 
 /* The exit status of minivmm. A signal gives 128 + its number instead. */
 enum exit_status {

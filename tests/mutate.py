@@ -7,9 +7,12 @@ fail. Those that survive are printed; docs/coverage.md says which may, and why.
 
 import argparse
 import concurrent.futures
+import glob
+import math
 import os
 import random
 import re
+import resource
 import select
 import shutil
 import signal
@@ -22,21 +25,30 @@ WORK = os.path.join(TOP, 'build-mutants')
 FLAGS = ['-std=gnu11', '-O1', '-D_GNU_SOURCE', '-fsanitize=address,undefined',
          '-fno-sanitize-recover=all', '-Werror=return-type', '-Iinclude', '-Isrc/vcpu', '-Isrc/vmm',
          '-Itests/unit']
-LIBRARIES = ['-fsanitize=address,undefined', '-lcheck_pic', '-lsubunit', '-lelf', '-lrt', '-lm', '-pthread']
+WRAPPED = ['-Wl,--wrap=' + call for call in ('calloc', 'malloc', 'read', 'realloc')]  # libc_failures.c
+LIBRARIES = ['-fsanitize=address,undefined', *WRAPPED, '-lcheck_pic', '-lsubunit', '-lelf', '-lrt', '-lm', '-pthread']
 
-# A mutant hangs, and is dead, if a test takes so many times as long as the longest
-# takes without it, and so many seconds.
-PATIENCE, PATIENCE_S = 3, 5
+# A mutant hangs, and is dead, if a test takes so many times as long as the longest takes
+# without it, and so many seconds; of CPU time fewer seconds will do, since a busy machine
+# adds little to them. Or if all its threads sleep, and have done nothing for a while.
+PATIENCE, PATIENCE_S, CPU_PATIENCE_S, ASLEEP_S = 10, 20, 5, 3
 
-# What is broken: (group, the suites that have to notice, the sources they need beside it).
+PCPU_SUITES = ['pcpu', 'pcpu_slices', 'pcpu_replay']
+PCPU_SOURCES = ['tests/unit/pcpu_stage.c', 'tests/unit/libc_failures.c', 'src/vcpu/pcpu.c', 'src/vcpu/dispatch.c',
+                'src/vcpu/replay.c', 'src/vcpu/schedule_log.c', 'src/vcpu/sched_policy.c', 'src/vcpu/error.c']
+ELF_SOURCES = ['tests/unit/libc_failures.c', 'src/vmm/elf_image.c', 'src/vmm/elf_file.c', 'src/vcpu/error.c']
+
+# What is broken: (group, the suites that have to notice, the sources they need).
 TARGETS = {
     'include/minivmm/pv_flush.h': ('protocol', ['pv_flush', 'steal'], ['src/vcpu/steal.c', 'src/vcpu/fault.c']),
     'src/vcpu/steal.c': ('protocol', ['steal'], ['src/vcpu/fault.c']),
     'src/vcpu/sched_policy.c': ('scheduler', ['sched_policy'], []),
-    'src/vcpu/pcpu.c': ('scheduler', ['pcpu', 'pcpu_slices'],
-                        ['tests/unit/pcpu_stage.c', 'src/vcpu/sched_policy.c', 'src/vcpu/error.c']),
-    'src/vmm/elf_image.c': ('loader', ['elf'], ['src/vmm/elf_file.c', 'src/vcpu/error.c']),
-    'src/vmm/elf_file.c': ('loader', ['elf'], ['src/vmm/elf_image.c', 'src/vcpu/error.c']),
+    'src/vcpu/pcpu.c': ('scheduler', PCPU_SUITES, PCPU_SOURCES),
+    'src/vcpu/dispatch.c': ('scheduler', PCPU_SUITES, PCPU_SOURCES),
+    'src/vcpu/replay.c': ('scheduler', ['replay', *PCPU_SUITES], PCPU_SOURCES),
+    'src/vcpu/schedule_log.c': ('scheduler', ['replay', 'pcpu_replay'], PCPU_SOURCES),
+    'src/vmm/elf_image.c': ('loader', ['elf'], ELF_SOURCES),
+    'src/vmm/elf_file.c': ('loader', ['elf'], ELF_SOURCES),
 }
 
 SWAPS = [('==', '!='), ('!=', '=='), ('<=', '<'), ('>=', '>'), ('&&', '||'), ('||', '&&'),
@@ -143,33 +155,52 @@ def read(path):
         return file.read()
 
 
+def compile_source(folder, source):
+    return subprocess.run(['gcc', *FLAGS, '-c', source, '-o', object_of(source)], cwd=folder,
+                          capture_output=True, check=False).returncode == 0
+
+
+def sources_of(path):
+    """The tests of a target, and what they need; without main.c, which is not the same for all."""
+    _, suites, others = TARGETS[path]
+    own = [path] if path.endswith('.c') and path not in others else []
+    return [f'tests/unit/test_{suite}.c' for suite in suites] + others + own
+
+
+def prepare(paths, jobs):
+    """A tree with the objects of everything, which the benches start from."""
+    folder = os.path.join(WORK, 'unbroken')
+    shutil.rmtree(WORK, ignore_errors=True)
+    for part in ('include', 'src', 'tests/unit'):
+        shutil.copytree(os.path.join(TOP, part), os.path.join(folder, part))
+    sources = sorted({source for path in paths for source in sources_of(path)})
+    with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
+        for source, compiled in zip(sources, pool.map(lambda s: compile_source(folder, s), sources)):
+            if not compiled:
+                sys.exit(f'{source} does not compile')
+
+
 class Bench:
     """The tests of one target in a directory, all compiled but for what a mutant changes."""
 
     def __init__(self, path, number):
         self.path = path
         self.folder = os.path.join(WORK, str(number))
-        _, suites, others = TARGETS[path]
-        tests = [f'tests/unit/test_{suite}.c' for suite in suites]
-        self.sources = ['tests/unit/main.c', *tests, *others]
-        self.affected = tests + others
-        if path.endswith('.c'):
-            self.sources.append(path)
-            self.affected = [path]
-        self.copy_tree(suites)
-        for source in self.sources:
-            if not self.compile(source):
-                sys.exit(f'{source} does not compile')
-        self.patience_s, self.longest_s = 100, 0
+        self.sources = ['tests/unit/main.c', *sources_of(path)]
+        self.affected = [path] if path.endswith('.c') else sources_of(path)
+        shutil.rmtree(self.folder, ignore_errors=True)
+        shutil.copytree(os.path.join(WORK, 'unbroken'), self.folder)
+        self.choose_suites(TARGETS[path][1])
+        if not compile_source(self.folder, 'tests/unit/main.c'):
+            sys.exit('tests/unit/main.c does not compile')
+        self.patience_s, self.cpu_s, self.longest_s = 100, 100, 0
         if self.tests_pass() is not True:
             sys.exit(f'the tests of {path} fail without a mutant')
-        self.patience_s = PATIENCE_S + PATIENCE * self.longest_s
+        self.patience_s = max(PATIENCE_S, PATIENCE * self.longest_s)
+        self.cpu_s = int(max(CPU_PATIENCE_S, PATIENCE * self.longest_s))
 
-    def copy_tree(self, suites):
+    def choose_suites(self, suites):
         """The unit tests' main() shall know these suites only."""
-        shutil.rmtree(self.folder, ignore_errors=True)
-        for part in ('include', 'src', 'tests/unit'):
-            shutil.copytree(os.path.join(TOP, part), os.path.join(self.folder, part))
         rows = ' '.join(f'X({suite})' for suite in suites)
         self.write('tests/unit/unit.h', re.sub(r'#define UNIT_SUITES\(X\)\s*\\\n(?:.*\\\n)*.*\n',
                                                f'#define UNIT_SUITES(X) {rows}\n',
@@ -179,40 +210,54 @@ class Bench:
         with open(os.path.join(self.folder, path), 'w', encoding='utf-8') as file:
             file.write(text)
 
-    def gcc(self, *arguments):
-        return subprocess.run(['gcc', *arguments], cwd=self.folder, capture_output=True,
-                              check=False).returncode == 0
-
-    def compile(self, source):
-        return self.gcc(*FLAGS, '-c', source, '-o', object_of(source))
+    def link(self):
+        return subprocess.run(['gcc', *map(object_of, self.sources), '-o', 'tests.bin', *LIBRARIES],
+                              cwd=self.folder, capture_output=True, check=False).returncode == 0
 
     def tests_pass(self):
         """True, False, or None if it cannot be built."""
-        if not all(self.compile(source) for source in self.affected):
-            return None
-        if not self.gcc(*map(object_of, self.sources), '-o', 'tests.bin', *LIBRARIES):
+        if not all(compile_source(self.folder, source) for source in self.affected) or not self.link():
             return None
         process = subprocess.Popen(['./tests.bin'], cwd=self.folder, stdout=subprocess.PIPE,
                                    stderr=subprocess.DEVNULL, start_new_session=True,
+                                   preexec_fn=self.limit_cpu_time,
                                    env={**os.environ, 'MINIVMM_SOURCE': TOP,
                                         'CK_LOG_FILE_NAME': '-'})
         try:
-            return self.watch(process.stdout.fileno()) and process.wait() == 0
+            return self.watch(process) and process.wait() == 0
         finally:
             kill_session(process.pid)
             process.stdout.close()
             process.wait()
 
-    def watch(self, log):
+    def limit_cpu_time(self):
+        """Of each test, since each is a process of its own."""
+        resource.setrlimit(resource.RLIMIT_CPU, (self.cpu_s, self.cpu_s))
+
+    def watch(self, process):
         """Follows check's log up to its end or the first failure; False if it fails or hangs."""
         while True:
             start = time.monotonic()
-            if not select.select([log], [], [], self.patience_s)[0]:
+            if not self.says_something(process):
                 return False
             self.longest_s = max(self.longest_s, time.monotonic() - start)
-            lines = os.read(log, 1 << 16)
+            lines = os.read(process.stdout.fileno(), 1 << 16)
             if not lines or re.search(rb':[FE]:', lines):
                 return not lines
+
+    def says_something(self, process):
+        """False if the tests hang instead."""
+        asleep_s = 0
+        before = None
+        for _ in range(math.ceil(self.patience_s)):
+            if select.select([process.stdout], [], [], 1)[0]:
+                return True
+            now = activity(process.pid)
+            asleep_s = asleep_s + 1 if now and now == before else 0
+            if asleep_s >= ASLEEP_S:
+                return False
+            before = now
+        return False
 
     def survives(self, mutant):
         """As tests_pass()."""
@@ -226,14 +271,38 @@ class Bench:
             self.write(self.path, text)
 
 
-def kill_session(session):
-    """All its processes: each test runs in a process group of its own."""
+def processes_of(session):
+    """Each test runs in a process group of its own, but in the session of them all."""
     for pid in filter(str.isdigit, os.listdir('/proc')):
         try:
             if os.getsid(int(pid)) == session:
-                os.kill(int(pid), signal.SIGKILL)
+                yield int(pid)
         except ProcessLookupError:
             pass
+
+
+def kill_session(session):
+    for pid in processes_of(session):
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+
+
+def activity(session):
+    """CPU time and context switches of all threads; None while any does not sleep."""
+    threads = []
+    for pid in processes_of(session):
+        for path in glob.glob(f'/proc/{pid}/task/*/'):
+            try:
+                with open(path + 'stat', encoding='ascii') as stat, open(path + 'status', encoding='ascii') as status:
+                    fields = stat.read().rpartition(')')[2].split()
+                    threads.append((path, fields[11], fields[12], re.findall(r'switches:\s*(\d+)', status.read())))
+            except (FileNotFoundError, ProcessLookupError):
+                return None
+            if fields[0] != 'S':
+                return None
+    return sorted(threads)
 
 
 def object_of(source):
@@ -281,10 +350,12 @@ def main():
     parser.add_argument('--seed', type=int, default=random.randrange(1 << 32))
     parser.add_argument('--least', type=float, default=90,
                         help='percent that have to die, of a sample or of each group (90)')
-    parser.add_argument('--jobs', type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument('--jobs', type=int, default=2)
     options = parser.parse_args()
     counts = {}
-    for path, mutants in choose(options).items():
+    chosen = choose(options)
+    prepare([path for path in options.files if chosen[path]], options.jobs)
+    for path, mutants in chosen.items():
         if not mutants:
             continue
         verdicts = judge(path, mutants, min(options.jobs, len(mutants)))

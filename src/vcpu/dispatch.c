@@ -65,8 +65,6 @@ static void record_begin(struct pcpus *p, unsigned pcpu)
 /* A forced exit counts from the moment of the force, which is what a replay can repeat. */
 static void end_slice(struct pcpus *p, struct pcpu *c, enum slice_end end)
 {
-	if (p->stopping)
-		return;
 	if (p->config.record) {
 		bool forced = slice_end_is_forced(end) && c->timed;
 		uint64_t end_ns = forced ? c->slice_end_ns : monotonic_ns();
@@ -241,6 +239,9 @@ int dispatch_hand_over(struct pcpus *p, unsigned pcpu, enum slice_end end)
 	struct pcpu *c = &p->pcpu[pcpu];
 	uint64_t expired_ns = end == SLICE_expired ? c->slice_end_ns : 0;
 
+	/* The run is over for who gets the pCPU now: that is no decision. */
+	if (p->stopping)
+		return NOBODY;
 	if (end == SLICE_halted && c->timed && monotonic_ns() >= c->slice_end_ns)
 		end = SLICE_idle;
 	end_slice(p, c, end);
@@ -312,7 +313,7 @@ void dispatch_place(struct pcpus *p, unsigned i)
 
 void dispatch_check_replay(struct pcpus *p)
 {
-	if (replay_lose_patience(p->config.replay, monotonic_ns()))
+	if (!p->stopping && replay_lose_patience(p->config.replay, monotonic_ns()))
 		serve_idle(p, 0, 0);
 }
 

@@ -214,6 +214,13 @@ static int read_arguments(struct reader *r, struct schedule_file *file)
 	return 0;
 }
 
+static int read_nr_entries(struct reader *r, uint64_t *ret_entries)
+{
+	if (take_number(r, take_word(r), SCHEDULE_MAX_ENTRIES + 1ull, ret_entries))
+		return -1;
+	return is_at_end(r) ? 0 : bad_line(r, "has too many words");
+}
+
 /* Lines in any order, up to the one that says how many entries follow. */
 static int read_options(struct reader *r, struct schedule_file *file, uint64_t *ret_entries)
 {
@@ -222,8 +229,7 @@ static int read_options(struct reader *r, struct schedule_file *file, uint64_t *
 			return -1;
 		const char *key = take_word(r);
 		if (strcmp(key, "entries") == 0)
-			return take_number(r, take_word(r), SCHEDULE_MAX_ENTRIES + 1ull,
-					   ret_entries);
+			return read_nr_entries(r, ret_entries);
 		int failed = strcmp(key, "option") == 0	     ? read_option(r, file)
 			     : strcmp(key, "arguments") == 0 ? read_arguments(r, file)
 							     : bad_line(r, "is none of a head");

@@ -32,6 +32,9 @@ static bool make_call(struct actor *a)
 	case RELEASE:
 		pcpus_release(p, a->i, SLICE_halted);
 		return true;
+	case BLOCK:
+		pcpus_release(p, a->i, SLICE_blocked);
+		return true;
 	case PREEMPT:
 		return pcpus_preempt(p, a->i, &a->waited_ns);
 	case YIELD:

@@ -24,8 +24,11 @@
 /* A set of vCPUs has bit i for vCPU i. */
 #define BIT(i) (1u << (i))
 
-/* AWAIT_KICK waits for the slice timer's signal; END ends the thread. */
-enum call { ACQUIRE, RELEASE, PREEMPT, YIELD, YIELD_TO, AWAIT_KICK, END };
+/*
+ * RELEASE is that of a vCPU that halts, BLOCK of one that waits for the next phase.
+ * AWAIT_KICK waits for the slice timer's signal; END ends the thread.
+ */
+enum call { ACQUIRE, RELEASE, BLOCK, PREEMPT, YIELD, YIELD_TO, AWAIT_KICK, END };
 
 struct actor {
 	struct stage *stage;

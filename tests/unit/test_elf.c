@@ -3,6 +3,7 @@
 #include "unit.h"
 
 #include <elf.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 #include <unistd.h>
 
 #include "elf_image.h"
+#include "libc_failures.h"
 #include "minivmm/abi.h"
 #include "minivmm/pvh.h"
 
@@ -597,6 +599,29 @@ START_TEST(a_file_is_read_as_it_is)
 }
 END_TEST
 
+START_TEST(a_file_that_cannot_be_read_is_refused)
+{
+	char path[] = "/tmp/minivmm-unit-XXXXXX";
+	int fd = mkstemp(path);
+	struct elf_file file;
+	struct error err;
+
+	ck_assert_int_eq(write(fd, "\177ELF", 4), 4);
+	close(fd);
+	fail_next_read(EIO);
+	assert_refused(path, "read: Input/output error");
+	fail_allocation_after(0);
+	ck_assert_int_eq(elf_file_read(&file, path, &err), -1);
+	ck_assert_int_eq(err.status, EXIT_HOST);
+	ck_assert_ptr_nonnull(strstr(err.text, "no memory for its 4 bytes"));
+	fail_next_read(EINTR); /* a signal came before the first byte */
+	ck_assert_int_eq(elf_file_read(&file, path, &err), 0);
+	ck_assert_uint_eq(file.nr_bytes, 4);
+	elf_file_finish(&file);
+	unlink(path);
+}
+END_TEST
+
 /* The kernel says 4096 bytes of a file in sysfs, whatever is in it. */
 START_TEST(a_file_that_ends_early_has_the_bytes_that_were_there)
 {
@@ -629,6 +654,7 @@ END_TEST
 	X(no_single_damaged_byte_gets_past_the_checks)  \
 	X(what_is_no_readable_file_is_refused)          \
 	X(a_file_is_read_as_it_is)                      \
+	X(a_file_that_cannot_be_read_is_refused)        \
 	X(a_file_that_ends_early_has_the_bytes_that_were_there)
 
 UNIT_SUITE(elf, TESTS)

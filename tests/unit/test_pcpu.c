@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include "libc_failures.h"
 #include "pcpu_stage.h"
 
 /* ---- slots --------------------------------------------------------------------------- */
@@ -384,6 +385,21 @@ START_TEST(a_timer_that_cannot_be_had_is_reported)
 }
 END_TEST
 
+START_TEST(memory_that_cannot_be_had_is_reported)
+{
+	struct pcpu_config config = stage_config(NEVER_OVER);
+	struct pcpus p;
+	struct error err;
+
+	for (unsigned more = 0; more < 3; more++) {
+		fail_allocation_after(more);
+		ck_assert_int_eq(pcpus_init(&p, &config, &err), -1);
+		ck_assert_int_eq(err.status, EXIT_HOST);
+		ck_assert_ptr_nonnull(strstr(err.text, "not enough memory for 6 vCPUs"));
+	}
+}
+END_TEST
+
 START_TEST(slice_timers_are_gone_when_all_is_over)
 {
 	struct itimerspec when;
@@ -508,6 +524,7 @@ END_TEST
 	X(at_the_end_nobody_waits_any_longer)                        \
 	X(the_kernel_as_the_scheduler_gives_everybody_a_pcpu)        \
 	X(a_timer_that_cannot_be_had_is_reported)                    \
+	X(memory_that_cannot_be_had_is_reported)                     \
 	X(slice_timers_are_gone_when_all_is_over)                    \
 	X(under_stress_a_pcpu_has_one_holder_and_nobody_is_forgotten)
 UNIT_SUITE(pcpu, CASES)

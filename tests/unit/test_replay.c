@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "libc_failures.h"
 #include "replay.h"
 
 #define NR_PCPUS    2
@@ -336,6 +337,57 @@ START_TEST(a_log_takes_entries_and_then_their_ends)
 }
 END_TEST
 
+START_TEST(a_log_counts_what_it_has_no_memory_for)
+{
+	struct schedule_log log = { 0 };
+	struct schedule_entry e = { .vcpu = 3 };
+
+	fail_allocation_after(0);
+	ck_assert_uint_eq(schedule_log_add(&log, &e), SCHEDULE_NO_ENTRY);
+	ck_assert_uint_eq(schedule_log_add(&log, &e), SCHEDULE_NO_ENTRY);
+	ck_assert_uint_eq(log.nr, 0);
+	ck_assert_uint_eq(log.lost, 2);
+	schedule_log_finish(&log);
+	ck_assert_uint_eq(schedule_log_add(&log, &e), 0); /* it is as new */
+	schedule_log_finish(&log);
+}
+END_TEST
+
+START_TEST(a_replay_without_memory_is_none)
+{
+	struct schedule_log log = { 0 };
+	struct replay r;
+
+	for (unsigned more = 0; more < 4; more++) {
+		fail_allocation_after(more);
+		ck_assert_int_eq(replay_init(&r, &log, NR_PCPUS, NR_VCPUS, PATIENCE_NS), -1);
+		ck_assert_ptr_null(r.pcpu);
+		ck_assert_ptr_null(r.due);
+		ck_assert_ptr_null(r.later_on_pcpu);
+		ck_assert_ptr_null(r.later_of_vcpu);
+	}
+}
+END_TEST
+
+START_TEST(only_the_first_divergence_is_described)
+{
+	struct follower f;
+
+	follow(&f, parts, COUNT_OF(parts));
+	for (unsigned i = 0; i < NR_VCPUS; i++)
+		f.entity[i].state = SCHED_BLOCKED;
+	for (unsigned k = 0; k < 2; k++) {
+		pick(&f, 0);
+		ck_assert(replay_lose_patience(&f.replay, f.now_ns + 2 * PATIENCE_NS));
+		replay_begin_part(&f.replay);
+	}
+	ck_assert_uint_eq(f.replay.counts.divergences, 2);
+	ck_assert_uint_eq(f.replay.counts.first_entry, 1);
+	ck_assert_uint_eq(f.replay.counts.first_vcpu, 0);
+	finish(&f);
+}
+END_TEST
+
 /* What comes after a gap could not be followed, so the log ends with its first loss. */
 START_TEST(a_full_log_counts_what_it_loses)
 {
@@ -373,6 +425,9 @@ END_TEST
 	X(every_wait_begins_with_all_patience)                               \
 	X(a_pcpu_is_given_up_for_as_long_as_something_is_recorded)           \
 	X(a_log_takes_entries_and_then_their_ends)                           \
+	X(a_log_counts_what_it_has_no_memory_for)                            \
+	X(a_replay_without_memory_is_none)                                   \
+	X(only_the_first_divergence_is_described)                            \
 	X(a_full_log_counts_what_it_loses)                                   \
 	X(every_end_is_found_by_its_name)
 

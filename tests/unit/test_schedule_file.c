@@ -5,9 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "libc_failures.h"
 #include "schedule_file.h"
 
 #define HASH "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+/* Digits to fill a value with, and one too many. */
+#define DIGITS	       "0000000000000000"
+#define TOO_LONG_VALUE DIGITS DIGITS DIGITS DIGITS DIGITS DIGITS DIGITS DIGITS
 
 static const char good[] = SCHEDULE_SCHEMA "\n"
 					   "vms 2\n"
@@ -17,6 +22,7 @@ static const char good[] = SCHEDULE_SCHEMA "\n"
 					   "guest-sha256 " HASH "\n"
 					   "option slice 4ms\n"
 					   "option seed 7\n"
+					   "option mark-exits\n"
 					   "arguments scenario=storm pages=4\n"
 					   "entries 4\n"
 					   "1 0 0.0 0 4000000 expired\n"
@@ -59,7 +65,7 @@ START_TEST(a_file_is_read_and_printed_as_it_was)
 	ck_assert_str_eq(file.mechanism[1], "pv");
 	ck_assert_str_eq(file.guest_sha256, HASH);
 	ck_assert_str_eq(file.guest_args, "scenario=storm pages=4");
-	ck_assert_uint_eq(file.nr_options, 2);
+	ck_assert_uint_eq(file.nr_options, 3);
 	ck_assert_str_eq(file.option[1].name, "seed");
 	ck_assert_str_eq(file.option[1].value, "7");
 	ck_assert_uint_eq(file.log.nr, 4);
@@ -147,33 +153,41 @@ static const struct {
 	{ "pcpus 2\n", "pcpus 99999999999999999999\n", "line 4: a number" },
 	{ "ipi,pv", "ipi,vp", "line 5: there is no such mechanism" },
 	{ "ipi,pv", "", "line 5: a list" },
+	{ "shootdown ipi,pv\n", "shootdown\n", "line 5: a list" },
+	{ "shootdown ipi,pv\n", "shoot ipi,pv\n", "line 5: a list" },
 	{ "ipi,pv", "ipi,pv,ipi,pv,ipi,pv,ipi,pv,ipi", "line 5: a list" },
 	{ HASH, "0123", "line 6: the SHA-256" },
+	{ "guest-sha256 " HASH, "guest-sha256", "line 6: the SHA-256" },
+	{ "guest-sha256", "guest-sha512", "line 6: the SHA-256" },
 	{ "abcdef\n", "abcdeF\n", "line 6: the SHA-256" },
 	{ "option slice 4ms\n", "option json x\n", "line 7: there is no such option" },
 	{ "option slice 4ms\n", "option slice\n", "line 7: the option has no value" },
 	{ "option slice 4ms\n", "option slice \n", "line 7: the option has no value" },
-	{ "option slice 4ms\n", "option mark-exits yes\n", "line 7: the option has no value, or one" },
+	{ "option slice 4ms\n", "option mark-exits yes\n",
+	  "line 7: the option has no value, or one" },
+	{ "option slice 4ms\n", "option slice 0" TOO_LONG_VALUE "\n", "line 7: the option has" },
 	{ "option slice 4ms\n", "slice 4ms\n", "line 7: is none of a head" },
-	{ "option seed 7\n", "arguments a=b\n", "line 9: the guest's arguments" },
-	{ "entries 4\n", "entries 16777217\n", "line 10: a number" },
-	{ "entries 4\n", "entries 3\n", "line 14: there is more" },
-	{ "entries 4\n", "entries 5\n", "line 15: a number" },
-	{ "1 0 0.0", "2 0 0.0", "line 11: is not the entry" },
-	{ "1 0 0.0", "1 2 0.0", "line 11: a number" },
-	{ "1 0 0.0", "1 0 2.0", "line 11: a number" },
-	{ "1 0 0.0", "1 0 0.3", "line 11: a number" },
-	{ "1 0 0.0", "1 0 0", "line 11: a number" },
-	{ "1 0 0.0", "1 0 .0", "line 11: a number" },
-	{ "1 0 0.0", "1  0.0", "line 11: a number" },
-	{ "50 18446744", "50 4611686018427387904", "line 12: a number" },
-	{ "50 18446744", "4611686018427387904 50", "line 12: a number" },
-	{ "halted\n", "phase\n", "line 12: a slice does not end so" },
-	{ "halted\n", "crashed\n", "line 12: a slice does not end so" },
-	{ "halted\n", "halted \n", "line 12: has too many words" },
-	{ "3 phase pv\n", "3 phase hypercall\n", "line 13: there is no such phase" },
-	{ "3 phase pv\n", "3 phase\n", "line 13: there is no such phase" },
-	{ "4 phase end\nend\n", "4 phase end\nend\n\n", "line 15: there is more" },
+	{ "option seed 7\n", "arguments a=b\n", "line 10: the guest's arguments" },
+	{ "arguments scenario=storm pages=4\n", "arguments\n", "line 10: the guest's arguments" },
+	{ "entries 4\n", "entries 4 4\n", "line 11: has too many words" },
+	{ "entries 4\n", "entries 16777217\n", "line 11: a number" },
+	{ "entries 4\n", "entries 3\n", "line 15: there is more" },
+	{ "entries 4\n", "entries 5\n", "line 16: a number" },
+	{ "1 0 0.0", "2 0 0.0", "line 12: is not the entry" },
+	{ "1 0 0.0", "1 2 0.0", "line 12: a number" },
+	{ "1 0 0.0", "1 0 2.0", "line 12: a number" },
+	{ "1 0 0.0", "1 0 0.3", "line 12: a number" },
+	{ "1 0 0.0", "1 0 0", "line 12: a number" },
+	{ "1 0 0.0", "1 0 .0", "line 12: a number" },
+	{ "1 0 0.0", "1  0.0", "line 12: a number" },
+	{ "50 18446744", "50 4611686018427387904", "line 13: a number" },
+	{ "50 18446744", "4611686018427387904 50", "line 13: a number" },
+	{ "halted\n", "phase\n", "line 13: a slice does not end so" },
+	{ "halted\n", "crashed\n", "line 13: a slice does not end so" },
+	{ "halted\n", "halted \n", "line 13: has too many words" },
+	{ "3 phase pv\n", "3 phase hypercall\n", "line 14: there is no such phase" },
+	{ "3 phase pv\n", "3 phase\n", "line 14: there is no such phase" },
+	{ "4 phase end\nend\n", "4 phase end\nend\n\n", "line 16: there is more" },
 };
 
 START_TEST(every_mistake_is_named_with_its_line)
@@ -213,6 +227,51 @@ START_TEST(a_line_that_does_not_end_is_refused)
 }
 END_TEST
 
+START_TEST(what_cannot_be_read_or_kept_or_written_is_reported)
+{
+	struct schedule_file file;
+	struct error err;
+	FILE *directory = fopen("/", "r"), *full = fopen("/dev/full", "w");
+	FILE *in = fmemopen((void *)good, strlen(good), "r");
+
+	ck_assert_int_eq(schedule_file_read(directory, "f", &file, &err), -1);
+	ck_assert_ptr_nonnull(strstr(err.text, "line 1: cannot be read"));
+	fclose(directory);
+	ck_assert_int_eq(read_text(good, strlen(good), &file, &err), 0);
+	setbuf(full, NULL);
+	ck_assert_int_eq(schedule_file_print(full, &file), -1);
+	fclose(full);
+	schedule_file_finish(&file);
+	fail_allocation_after(0);
+	ck_assert_int_eq(schedule_file_read(in, "f", &file, &err), -1);
+	fclose(in);
+	ck_assert_int_eq(err.status, EXIT_HOST);
+	ck_assert_ptr_nonnull(strstr(err.text, "not enough memory for the schedule in 'f'"));
+}
+END_TEST
+
+START_TEST(arguments_may_fill_their_room_and_no_more)
+{
+	char text[4096], arguments[MV_ARGS_BYTES + 1];
+	const char *at = strstr(good, "arguments "), *behind = strchr(at, '\n');
+	struct schedule_file file;
+	struct error err;
+
+	for (unsigned more = 0; more < 2; more++) {
+		memset(arguments, 'a', sizeof(arguments));
+		arguments[MV_ARGS_BYTES - 1 + more] = 0;
+		snprintf(text, sizeof(text), "%.*sarguments %s%s", (int)(at - good), good,
+			 arguments, behind);
+		ck_assert_int_eq(read_text(text, strlen(text), &file, &err), more ? -1 : 0);
+		if (more)
+			ck_assert_ptr_nonnull(strstr(err.text, "line 10: the guest's arguments"));
+		else
+			ck_assert_str_eq(file.guest_args, arguments);
+		schedule_file_finish(&file);
+	}
+}
+END_TEST
+
 START_TEST(too_many_options_are_refused)
 {
 	char text[8192], *to = text;
@@ -227,12 +286,14 @@ START_TEST(too_many_options_are_refused)
 }
 END_TEST
 
-#define TESTS(X)                                  \
-	X(a_file_is_read_and_printed_as_it_was)   \
-	X(the_options_of_a_run_are_described)     \
-	X(no_part_of_a_file_passes_for_the_whole) \
-	X(every_mistake_is_named_with_its_line)   \
-	X(a_line_that_does_not_end_is_refused)    \
+#define TESTS(X)                                              \
+	X(a_file_is_read_and_printed_as_it_was)               \
+	X(the_options_of_a_run_are_described)                 \
+	X(no_part_of_a_file_passes_for_the_whole)             \
+	X(every_mistake_is_named_with_its_line)               \
+	X(a_line_that_does_not_end_is_refused)                \
+	X(what_cannot_be_read_or_kept_or_written_is_reported) \
+	X(arguments_may_fill_their_room_and_no_more)          \
 	X(too_many_options_are_refused)
 
 UNIT_SUITE(schedule_file, TESTS)

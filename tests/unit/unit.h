@@ -39,6 +39,7 @@
 	X(options)        \
 	X(parse)          \
 	X(pcpu)           \
+	X(pcpu_replay)    \
 	X(pcpu_slices)    \
 	X(phase_gate)     \
 	X(pv_flush)       \

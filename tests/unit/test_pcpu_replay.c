@@ -436,6 +436,24 @@ START_TEST(where_nothing_is_recorded_the_policy_decides)
 }
 END_TEST
 
+START_TEST(what_follows_the_last_recorded_slice_is_the_policys)
+{
+	static const struct schedule_entry entries[] = {
+		{ .pcpu = 0, .vcpu = 0, .ran_ns = 10, .end = SLICE_yielded },
+	};
+	struct rerun r;
+
+	START_RERUN(&r, entries);
+	ck_assert(stage_call(&r.stage, 0, ACQUIRE));
+	ck_assert_uint_eq(slice_ns(&r, 0), 10 + NEVER_OVER);
+	ck_assert(stage_call(&r.stage, 0, YIELD));
+	ck_assert_uint_eq(slice_ns(&r, 0), NEVER_OVER);
+	stage_call(&r.stage, 0, BLOCK);
+	assert_counts(&r, 1, 1, 1);
+	finish_rerun(&r);
+}
+END_TEST
+
 /* ---- parts, and the end of all patience ------------------------------------------------------ */
 
 static const struct schedule_entry parts[] = {
@@ -588,6 +606,7 @@ END_TEST
 	X(who_kept_its_pcpu_keeps_it_again_whoever_waits)                        \
 	X(who_was_forced_out_goes_though_it_is_due_next)                         \
 	X(a_recorded_slice_has_no_grace_but_one_of_the_policy_has)               \
+	X(what_follows_the_last_recorded_slice_is_the_policys)                   \
 	X(where_nothing_is_recorded_the_policy_decides)                          \
 	X(who_waits_for_the_next_phase_is_not_waited_for)                        \
 	X(who_halts_is_waited_for)                                               \

@@ -77,13 +77,16 @@ START_TEST(a_preemption_with_nobody_waiting_begins_a_new_slice)
 	uint64_t begun = monotonic_ns() / slice_ns;
 	ck_assert(stage_call(&s, 1, ACQUIRE));
 	stage_begin_waiting(&s, 2, ACQUIRE);
+	uint64_t waits = monotonic_ns() / slice_ns;
 	/* Whoever has been given way to was waiting for the end of the second slice. */
 	ck_assert(stage_call(&s, 0, AWAIT_KICK));
 	ck_assert(pcpus_slice_is_over(&s.pcpus, 0));
 	stage_begin_waiting(&s, 0, PREEMPT);
 	stage_assert_runs_on(&s, 2, 0);
 	ck_assert_uint_gt(pcpus_expired_ns(&s.pcpus, 2) / slice_ns, first + 1);
-	ck_assert_uint_le(pcpus_expired_ns(&s.pcpus, 2) / slice_ns, begun + 1);
+	/* That was when vCPU 2 came, if a busy machine kept it from coming earlier. */
+	ck_assert_uint_le(pcpus_expired_ns(&s.pcpus, 2) / slice_ns,
+			  waits > begun ? waits : begun + 1);
 	stage_finish(&s);
 }
 END_TEST
@@ -227,6 +230,21 @@ START_TEST(a_slice_is_extended_once_for_who_is_inside_a_shootdown)
 }
 END_TEST
 
+START_TEST(the_grace_ends_with_a_kick)
+{
+	struct stage s;
+
+	start_with_grace(&s, 50000000);
+	s.hint[0].critical = 1;
+	ck_assert(stage_call(&s, 0, PREEMPT));
+	/* The slice that is extended may have had a kick of its own. */
+	do
+		ck_assert(stage_call(&s, 0, AWAIT_KICK));
+	while (!pcpus_slice_is_over(&s.pcpus, 0));
+	stage_finish(&s);
+}
+END_TEST
+
 START_TEST(within_the_grace_the_slice_is_not_over)
 {
 	struct stage s;
@@ -276,6 +294,7 @@ END_TEST
 	X(who_comes_after_the_end_of_a_slice_has_the_holder_kicked_at_once) \
 	X(only_who_was_waiting_for_a_slice_to_end_is_told_when_it_did)      \
 	X(a_slice_is_extended_once_for_who_is_inside_a_shootdown)           \
+	X(the_grace_ends_with_a_kick)                                       \
 	X(within_the_grace_the_slice_is_not_over)                           \
 	X(no_grace_for_who_does_not_ask_or_where_there_is_none)
 UNIT_SUITE(pcpu_slices, CASES)

@@ -53,6 +53,8 @@ TARGETS = {
     'src/vmm/elf_file.c': ('loader', ['elf'], ELF_SOURCES),
 }
 
+RUNNING = set()  # the sessions of mutants under test
+
 SWAPS = [('==', '!='), ('!=', '=='), ('<=', '<'), ('>=', '>'), ('&&', '||'), ('||', '&&'),
          ('++', '--'), ('--', '++'), ('+=', '-='), ('-=', '+='), ('|=', '&='), ('&=', '|='),
          ('^=', '|='), (' < ', ' <= '), (' > ', ' >= '), (' + ', ' - '), (' - ', ' + '),
@@ -225,10 +227,12 @@ class Bench:
                                    preexec_fn=self.limit_cpu_time,
                                    env={**os.environ, 'MINIVMM_SOURCE': TOP,
                                         'CK_LOG_FILE_NAME': '-'})
+        RUNNING.add(process.pid)
         try:
             return self.watch(process) and process.wait() == 0
         finally:
             kill_session(process.pid)
+            RUNNING.discard(process.pid)
             process.stdout.close()
             process.wait()
 
@@ -289,6 +293,14 @@ def kill_session(session):
             os.kill(pid, signal.SIGKILL)
         except ProcessLookupError:
             pass
+
+
+def give_up(signal_number, _):
+    """Without it the mutants under test would outlive this script, and some of them spin."""
+    for session in list(RUNNING):
+        kill_session(session)
+    shutil.rmtree(WORK, ignore_errors=True)
+    os._exit(128 + signal_number)
 
 
 def activity(session):
@@ -354,6 +366,8 @@ def main():
                         help='percent that have to die, of a sample or of each group (90)')
     parser.add_argument('--jobs', type=int, default=2)
     options = parser.parse_args()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, give_up)
     counts = {}
     chosen = choose(options)
     prepare([path for path in options.files if chosen[path]], options.jobs)

@@ -144,6 +144,13 @@ START_TEST(limits_may_be_reached)
 	ck_assert_uint_eq(parse_well(&image).entry_gpa, 0x103000 + TEXT_BYTES - 1);
 	image.segment[DATA].p_paddr = LIMIT_GPA - 0x3000;
 	ck_assert_uint_eq(parse_well(&image).end_gpa, LIMIT_GPA);
+	/* Nothing at the very end of the file; and an entry point in another segment. */
+	image.segment[EMPTY].p_offset = sizeof(image);
+	image.segment[EMPTY].p_paddr = 0x300000;
+	image.segment[EMPTY].p_memsz = 16;
+	image.segment[EMPTY].p_flags |= PF_X;
+	image.header.e_entry = 0x300000;
+	ck_assert_uint_eq(parse_well(&image).nr_segments, 3);
 }
 END_TEST
 
@@ -349,7 +356,7 @@ static void extended_count(struct image *i)
 
 static void more_headers_than_file(struct image *i)
 {
-	i->header.e_phnum = 60;
+	i->header.e_phnum = ELF_MAX_SEGMENTS; /* so many may be claimed */
 }
 
 static void headers_far_away(struct image *i)
@@ -417,6 +424,18 @@ static void overlapping_from_below(struct image *i)
 	i->segment[TEXT].p_paddr = 0x202000;
 }
 
+static void third_overlaps_second(struct image *i)
+{
+	i->segment[EMPTY].p_paddr = i->segment[DATA].p_paddr;
+	i->segment[EMPTY].p_memsz = 1;
+}
+
+static void third_overlaps_first(struct image *i)
+{
+	i->segment[EMPTY].p_paddr = i->segment[TEXT].p_paddr;
+	i->segment[EMPTY].p_memsz = 1;
+}
+
 static void entry_in_data(struct image *i)
 {
 	i->header.e_entry = 0x200000;
@@ -440,7 +459,7 @@ START_TEST(every_damage_is_named_in_one_line)
 		const char *says;
 	} table[] = {
 		{ not_elf, "not an ELF file" },
-		{ class_32, "32-bit" },
+		{ class_32, "is a 32-bit ELF file" },
 		{ class_none, "header is damaged" },
 		{ big_endian, "little-endian" },
 		{ wrong_machine, "another machine" },
@@ -452,7 +471,7 @@ START_TEST(every_damage_is_named_in_one_line)
 		{ no_program_headers, "no program headers" },
 		{ many_program_headers, "claims 65534 program headers" },
 		{ extended_count, "claims 65535 program headers" },
-		{ more_headers_than_file, "truncated" },
+		{ more_headers_than_file, "truncated: its program headers" },
 		{ headers_far_away, "truncated" },
 		{ small_headers, "of 8 bytes" },
 		{ file_bytes_exceed_memory, "segment 1 takes 0x40 bytes" },
@@ -466,6 +485,8 @@ START_TEST(every_damage_is_named_in_one_line)
 		{ size_wraps, "does not fit" },
 		{ overlapping, "overlap" },
 		{ overlapping_from_below, "overlap" },
+		{ third_overlaps_second, "overlap" },
+		{ third_overlaps_first, "overlap" },
 		{ entry_in_data, "no executable segment" },
 		{ entry_nowhere, "no executable segment" },
 		{ nothing_to_load, "no segment to load" },
@@ -502,13 +523,18 @@ START_TEST(a_file_cut_off_anywhere_is_refused)
 	struct image image = make_image();
 
 	for (size_t nr_bytes = 0; nr_bytes < sizeof(image); nr_bytes++) {
+		const char *says = nr_bytes < SELFMAG		   ? "not an ELF file"
+				   : nr_bytes < sizeof(Elf64_Ehdr) ? "within the ELF header"
+								   : "truncated";
 		struct elf_image parsed;
 		struct error err;
 
 		ck_assert_msg(parse(&image, nr_bytes, &parsed, &err) == -1, "cut at %zu", nr_bytes);
 		ck_assert_int_eq(err.status, EXIT_USAGE);
-		ck_assert_ptr_nonnull(
-			strstr(err.text, nr_bytes < SELFMAG ? "not an ELF file" : "truncated"));
+		ck_assert_ptr_nonnull(strstr(err.text, says));
+		/* Not both: the header is there, or it is not. */
+		ck_assert((strstr(err.text, "within the ELF header") != NULL) ==
+			  (nr_bytes >= SELFMAG && nr_bytes < sizeof(Elf64_Ehdr)));
 	}
 }
 END_TEST

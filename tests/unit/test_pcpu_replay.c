@@ -401,6 +401,7 @@ START_TEST(a_recorded_slice_has_no_grace_but_one_of_the_policy_has)
 	/* Away from pCPU 0, and to the other one, of which nothing is recorded. */
 	ck_assert(stage_call(&r.stage, 0, PREEMPT));
 	stage_assert_runs_on(&r.stage, 0, 1);
+	stage_begin_waiting(&r.stage, 1, ACQUIRE);
 	r.stage.pcpus.pcpu[1].slice_end_ns = 0;
 	ck_assert(stage_call(&r.stage, 0, PREEMPT));
 	ck_assert_uint_eq(stage_running(&r.stage), BIT(0));

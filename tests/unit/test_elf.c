@@ -236,6 +236,17 @@ START_TEST(notes_of_others_are_passed_over)
 }
 END_TEST
 
+START_TEST(less_than_a_header_behind_the_notes_is_padding)
+{
+	struct image image = make_image();
+
+	add_pvh_note(&image, 4);
+	memset(image.notes + image.segment[NOTE].p_filesz, 0xff, sizeof(Elf64_Nhdr) - 1);
+	image.segment[NOTE].p_filesz += sizeof(Elf64_Nhdr) - 1;
+	assert_start(&image, ELF_START_PVH);
+}
+END_TEST
+
 static void name_without_end(struct image *i)
 {
 	add_pvh_note(i, 4)->n_namesz = UINT32_MAX;
@@ -668,19 +679,20 @@ START_TEST(a_file_that_ends_early_has_the_bytes_that_were_there)
 }
 END_TEST
 
-#define TESTS(X)                                        \
-	X(a_good_image_is_understood)                   \
-	X(limits_may_be_reached)                        \
-	X(loading_copies_the_segments_and_nothing_else) \
-	X(a_pvh_note_alone_decides)                     \
-	X(a_note_of_our_own_goes_before_a_pvh_note)     \
-	X(notes_of_others_are_passed_over)              \
-	X(every_damage_is_named_in_one_line)            \
-	X(a_file_cut_off_anywhere_is_refused)           \
-	X(no_single_damaged_byte_gets_past_the_checks)  \
-	X(what_is_no_readable_file_is_refused)          \
-	X(a_file_is_read_as_it_is)                      \
-	X(a_file_that_cannot_be_read_is_refused)        \
+#define TESTS(X)                                          \
+	X(a_good_image_is_understood)                     \
+	X(limits_may_be_reached)                          \
+	X(loading_copies_the_segments_and_nothing_else)   \
+	X(a_pvh_note_alone_decides)                       \
+	X(a_note_of_our_own_goes_before_a_pvh_note)       \
+	X(notes_of_others_are_passed_over)                \
+	X(less_than_a_header_behind_the_notes_is_padding) \
+	X(every_damage_is_named_in_one_line)              \
+	X(a_file_cut_off_anywhere_is_refused)             \
+	X(no_single_damaged_byte_gets_past_the_checks)    \
+	X(what_is_no_readable_file_is_refused)            \
+	X(a_file_is_read_as_it_is)                        \
+	X(a_file_that_cannot_be_read_is_refused)          \
 	X(a_file_that_ends_early_has_the_bytes_that_were_there)
 
 UNIT_SUITE(elf, TESTS)

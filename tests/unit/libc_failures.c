@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Lets a call of libc fail that nothing else makes fail in a test. */
+/* Lets calls of libc fail, or do less than they could. */
 #include "libc_failures.h"
 
 #include <errno.h>
 #include <stdbool.h>
-#include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 void *__real_calloc(size_t nr, size_t size);
@@ -19,6 +19,7 @@ ssize_t __wrap_read(int fd, void *bytes, size_t size);
 static _Thread_local unsigned
 	allocations_left; /* up to and with the one that fails; 0: none does */
 static _Thread_local int read_errno;
+static _Thread_local size_t most_read = SIZE_MAX, last_asked_for;
 
 void fail_allocation_after(unsigned more)
 {
@@ -28,6 +29,16 @@ void fail_allocation_after(unsigned more)
 void fail_next_read(int with_errno)
 {
 	read_errno = with_errno;
+}
+
+void read_at_most(size_t bytes)
+{
+	most_read = bytes;
+}
+
+size_t last_read_asked_for(void)
+{
+	return last_asked_for;
 }
 
 static bool has_to_fail(void)
@@ -52,8 +63,9 @@ void *__wrap_realloc(void *memory, size_t size)
 
 ssize_t __wrap_read(int fd, void *bytes, size_t size)
 {
+	last_asked_for = size;
 	if (!read_errno)
-		return __real_read(fd, bytes, size);
+		return __real_read(fd, bytes, size < most_read ? size : most_read);
 	errno = read_errno;
 	read_errno = 0;
 	return -1;

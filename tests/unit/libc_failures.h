@@ -1,15 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Lets a call of libc fail that nothing else makes fail in a test. The linker puts these
+ * Lets a call of libc fail, or do less, that nothing else does so to in a test. The linker puts these
  * wrappers in the place of calloc(), malloc(), realloc() and read() (`--wrap`).
  */
 #ifndef TESTS_LIBC_FAILURES_H
 #define TESTS_LIBC_FAILURES_H
+
+#include <stddef.h>
 
 /* The allocation after `more` others fails, and all are well again; of this thread alone. */
 void fail_allocation_after(unsigned more);
 
 /* Likewise the next read(), with this errno. */
 void fail_next_read(int with_errno);
+
+/* From now on no read() of this thread gives more bytes than this. */
+void read_at_most(size_t bytes);
+
+/* How many bytes the last read() of this thread asked for. */
+size_t last_read_asked_for(void);
 
 #endif

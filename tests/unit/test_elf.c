@@ -596,6 +596,8 @@ static void assert_refused(const char *path, const char *says)
 START_TEST(what_is_no_readable_file_is_refused)
 {
 	char directory[] = "/tmp/minivmm-unit-XXXXXX";
+	struct elf_file file;
+	struct error err;
 
 	ck_assert_ptr_nonnull(mkdtemp(directory));
 	ck_assert_int_eq(chdir(directory), 0);
@@ -609,6 +611,10 @@ START_TEST(what_is_no_readable_file_is_refused)
 	assert_refused("directory", "is a directory");
 	assert_refused("empty", "is empty");
 	assert_refused("huge", "larger than 256 MiB");
+	ck_assert_int_eq(truncate("huge", ELF_FILE_MAX_BYTES), 0);
+	fail_allocation_after(0);
+	ck_assert_int_eq(elf_file_read(&file, "huge", &err), -1);
+	ck_assert_ptr_nonnull(strstr(err.text, "no memory for its 268435456 bytes"));
 	assert_refused("/dev/zero", "not a regular file");
 	unlink("fifo");
 	rmdir("directory");
@@ -631,6 +637,68 @@ START_TEST(a_file_is_read_as_it_is)
 	ck_assert_uint_eq(file.nr_bytes, 6);
 	ck_assert_mem_eq(file.bytes, "\177ELF\0x", 6);
 	elf_file_finish(&file);
+	elf_file_finish(&file);
+	ck_assert_ptr_null(file.bytes);
+	ck_assert_uint_eq(file.nr_bytes, 0);
+	unlink(path);
+}
+END_TEST
+
+static int lowest_free_fd(void)
+{
+	int fd = dup(STDERR_FILENO);
+
+	close(fd);
+	return fd;
+}
+
+START_TEST(a_file_is_open_only_while_it_is_read)
+{
+	int before = lowest_free_fd();
+	struct elf_file file;
+	struct error err;
+
+	ck_assert_int_eq(elf_file_read(&file, "/proc/self/exe", &err), 0);
+	elf_file_finish(&file);
+	ck_assert_int_eq(elf_file_read(&file, "/", &err), -1);
+	ck_assert_int_eq(lowest_free_fd(), before);
+}
+END_TEST
+
+/* Descriptor 0 is as good as any, if the caller has closed it. */
+START_TEST(a_file_may_take_the_place_of_stdin)
+{
+	int keep = dup(STDIN_FILENO);
+	struct elf_file file;
+	struct error err;
+
+	close(STDIN_FILENO);
+	int failed = elf_file_read(&file, "/proc/self/exe", &err);
+	if (keep >= 0)
+		dup2(keep, STDIN_FILENO);
+	ck_assert_int_eq(failed, 0);
+	elf_file_finish(&file);
+}
+END_TEST
+
+START_TEST(a_file_that_comes_in_pieces_is_read_whole)
+{
+	char path[] = "/tmp/minivmm-unit-XXXXXX";
+	int fd = mkstemp(path);
+	struct elf_file file;
+	struct error err;
+
+	ck_assert_int_eq(write(fd, "\177ELF\0x", 6), 6);
+	close(fd);
+	read_at_most(1);
+	ck_assert_int_eq(elf_file_read(&file, path, &err), 0);
+	ck_assert_uint_eq(last_read_asked_for(), 1);
+	ck_assert_uint_eq(file.nr_bytes, 6);
+	ck_assert_mem_eq(file.bytes, "\177ELF\0x", 6);
+	elf_file_finish(&file);
+	read_at_most(0); /* as if somebody had cut it off meanwhile */
+	ck_assert_int_eq(elf_file_read(&file, path, &err), 0);
+	ck_assert_uint_eq(file.nr_bytes, 0);
 	elf_file_finish(&file);
 	unlink(path);
 }
@@ -692,6 +760,9 @@ END_TEST
 	X(no_single_damaged_byte_gets_past_the_checks)    \
 	X(what_is_no_readable_file_is_refused)            \
 	X(a_file_is_read_as_it_is)                        \
+	X(a_file_is_open_only_while_it_is_read)           \
+	X(a_file_may_take_the_place_of_stdin)             \
+	X(a_file_that_comes_in_pieces_is_read_whole)      \
 	X(a_file_that_cannot_be_read_is_refused)          \
 	X(a_file_that_ends_early_has_the_bytes_that_were_there)
 

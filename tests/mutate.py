@@ -80,7 +80,7 @@ class Mutant:
 # ---- finding places ----------------------------------------------------------------------
 
 # Tracing, which changes nothing else, and the steps of the model in tests/model.
-NOT_MUTATED = ('trace(', 'PV_STEP(')
+NOT_MUTATED = ('trace(', 'PV_STEP(', '__atomic_thread_fence(')
 
 
 def is_code(line):

@@ -57,7 +57,8 @@
 	X(wake_us, 10, 1000000, 1000, "idle: how often an idle vCPU wakes by itself (1000)") \
 	X(away_us, 0, 1000000, 100, "lazy: how long a vCPU is away (100)")                   \
 	X(read_us, 0, 1000000, 10, "rcu, tables: length of a read-side section (10)")        \
-	X(pages, 1, 512, 1, "sweep-size: pages of a shootdown (1)")
+	X(pages, 1, 512, 1, "sweep-size: pages of a shootdown (1)")                          \
+	X(targets, 0, 255, 0, "any: shoot so many other vCPUs, the next ones; 0 is all (0)")
 
 #define MV_CHOICES(X)                                                             \
 	X(away, borrow, switch,                                                   \

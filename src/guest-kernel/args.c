@@ -186,3 +186,24 @@ void args_parse(const char *args, struct params *ret_params)
 			set_param(ret_params, word, args_split(word, '='));
 	}
 }
+
+static _Noreturn void refuse_targets(uint64_t targets, uint32_t others)
+{
+	struct line line = { 0 };
+
+	line_add(&line, "guest: targets=");
+	line_add_dec(&line, targets);
+	line_add(&line, ": each vCPU has only ");
+	line_add_dec(&line, others);
+	line_add(&line, others == 1 ? " other" : " others");
+	line_exit(&line, MV_EXIT_BAD_ARGS);
+}
+
+uint32_t args_nr_targets(const struct params *params, uint32_t nr_vcpus)
+{
+	uint32_t others = nr_vcpus - 1;
+
+	if (params->targets > others)
+		refuse_targets(params->targets, others);
+	return params->targets ? (uint32_t)params->targets : others;
+}

@@ -24,6 +24,9 @@ MV_CHOICES(X)
 /* Parses the words. Ends the run with one line if they are not right. */
 void args_parse(const char *args, struct params *ret_params);
 
+/* How many of so many vCPUs each shoots. Ends the run with one line if there are too few. */
+uint32_t args_nr_targets(const struct params *params, uint32_t nr_vcpus);
+
 /* Ends the string at the next `mark`; returns what follows, "" if there is none. */
 char *args_split(char *text, char mark);
 

@@ -64,7 +64,7 @@ static void request(struct percpu *self, const struct targets *targets, struct t
 	uint32_t count = take_tickets(targets, tickets);
 
 	trace_targets(self, MV_TRACE_IPI, targets);
-	if (count > 1 && count == self->nr_targets)
+	if (count > 1 && count == self->nr_vcpus - 1)
 		apic_write(APIC_ICR_LOW, ICR_ALL_BUT_SELF | ICR_ASSERT | VECTOR_SHOOTDOWN);
 	else
 		send_all(self, targets);

@@ -72,22 +72,14 @@ static void find_mechanisms(const struct mv_boot_info *boot)
 	}
 }
 
-static struct targets all_but(uint32_t nr_vcpus, uint32_t self)
-{
-	struct targets set = { { 0 } };
-
-	for (uint32_t vcpu = 0; vcpu < nr_vcpus; vcpu++)
-		targets_add(&set, vcpu);
-	targets_remove(&set, self);
-	return set;
-}
-
-static void init_percpus(const struct mv_boot_info *boot)
+static void init_percpus(const struct mv_boot_info *boot, uint32_t nr_targets)
 {
 	for (uint32_t i = 0; i < boot->nr_vcpus; i++) {
 		percpus[i].index = i;
-		percpus[i].nr_targets = boot->nr_vcpus - 1;
-		percpus[i].others = all_but(boot->nr_vcpus, i);
+		percpus[i].nr_vcpus = boot->nr_vcpus;
+		percpus[i].nr_targets = nr_targets;
+		for (uint32_t n = 1; n <= nr_targets; n++)
+			targets_add(&percpus[i].targets, targets_after(i, n, boot->nr_vcpus));
 		percpus[i].random = (boot->seed + i) | 1;
 	}
 }
@@ -117,7 +109,7 @@ static void init_machine(const struct mv_boot_info *boot, uint64_t boot_cr3)
 	find_mechanisms(boot);
 
 	memory_init(boot);
-	init_percpus(boot);
+	init_percpus(boot, args_nr_targets(&guest.params, boot->nr_vcpus));
 	paging_init(boot_cr3, boot->nr_vcpus);
 	oracle_init(boot->nr_vcpus);
 	guest.params.scenario->init(&guest.params, boot->nr_vcpus);

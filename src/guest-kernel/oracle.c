@@ -21,6 +21,8 @@
  * An initiator remaps the witness of just one target with each shootdown, in turn,
  * so that the cost of a shootdown does not depend on the number of targets; an
  * epoch of witnesses therefore lasts as many shootdowns as there are targets.
+ *
+ * Only targets read what an initiator maps: nobody makes the others forget it.
  */
 #include "oracle.h"
 
@@ -63,15 +65,15 @@ void oracle_epoch_close(struct epochs *epochs)
 	epochs->current++;
 }
 
-/* Targets are counted without the initiator: the n-th one, and the other way round. */
+/* Targets are counted from the vCPU after the initiator: the n-th, and the other way round. */
 static uint32_t target_of_rank(const struct percpu *initiator, uint32_t rank)
 {
-	return rank < initiator->index ? rank : rank + 1;
+	return targets_after(initiator->index, rank + 1, initiator->nr_vcpus);
 }
 
-static uint32_t rank_of_target(uint32_t initiator, uint32_t target)
+static uint32_t rank_of_target(uint32_t initiator, const struct percpu *target)
 {
-	return target < initiator ? target : target - 1;
+	return targets_distance(initiator, target->index, target->nr_vcpus) - 1;
 }
 
 static void witness_map(const struct percpu *initiator, uint32_t rank, uint64_t entry)
@@ -165,7 +167,7 @@ void oracle_check(struct percpu *reader, uint32_t initiator)
 
 	uint64_t word = __atomic_load_n(&from->witness_min, __ATOMIC_ACQUIRE);
 	uint64_t done = word & ((1ull << WITNESS_DONE_BITS) - 1);
-	allowed = (word >> WITNESS_DONE_BITS) + (rank_of_target(initiator, reader->index) < done);
+	allowed = (word >> WITNESS_DONE_BITS) + (rank_of_target(initiator, reader) < done);
 	gva = paging_witness_gva(initiator);
 	oracle_count(n, gva, allowed, read_mapping(gva));
 }

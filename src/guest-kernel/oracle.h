@@ -20,7 +20,10 @@ void oracle_remap(struct percpu *initiator);
  */
 void oracle_complete(struct percpu *initiator);
 
-/* Reads through what `initiator` maps for `reader`, and counts reads and stale ones. */
+/*
+ * Reads through what `initiator` maps for `reader`, which has to be one of its targets,
+ * and counts reads and stale ones.
+ */
 void oracle_check(struct percpu *reader, uint32_t initiator);
 
 /*

@@ -47,8 +47,9 @@ struct percpu {
 
 	/* The vCPU's own, constant once it runs ... */
 	cache_aligned uint64_t *pml4;
-	struct targets others;	 /* every shootdown is for all other vCPUs: these */
-	uint32_t nr_targets;	 /* their number */
+	struct targets targets;	 /* whom its shootdowns are for: those that come after it */
+	uint32_t nr_targets;	 /* their number, and of how many vCPUs it is the target */
+	uint32_t nr_vcpus;	 /* of the VM */
 	uint64_t *window_table;	 /* leaf table of its window, in everybody's address space */
 	uint64_t *witness_table; /* leaf table that only this vCPU uses: a witness per initiator */
 	uint64_t *arena_table;	 /* leaf table of its arena, if the scenario has one */
@@ -61,7 +62,7 @@ struct percpu {
 	struct epochs witness;
 	uint32_t witnesses_done; /* targets that have got the next witness epoch already */
 	uint32_t icr_high;	 /* as last written to the APIC */
-	uint32_t next_read;	 /* initiator whose mappings to check next */
+	uint32_t next_read;	 /* how far before it the initiator to check next is; 0: none */
 	uint64_t phases;	 /* that this vCPU has taken part in */
 	uint64_t rounds;	 /* of the scenario */
 	uint64_t random;

@@ -23,12 +23,17 @@ const struct scenario *scenario_find(const char *name)
 	return NULL;
 }
 
+bool scenario_is_target(const struct percpu *self, uint32_t initiator)
+{
+	return targets_have(&percpus[initiator].targets, self->index);
+}
+
 void scenario_read_next(struct percpu *self)
 {
 	if (self->next_read > self->nr_targets)
 		self->next_read = 0;
-	if (self->next_read != self->index)
-		oracle_check(self, self->next_read);
+	if (self->next_read)
+		oracle_check(self, targets_before(self->index, self->next_read, self->nr_vcpus));
 	self->next_read++;
 }
 

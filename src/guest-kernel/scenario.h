@@ -25,7 +25,10 @@ MV_SCENARIOS(X)
 /* The scenario of this name, or NULL. */
 const struct scenario *scenario_find(const char *name);
 
-/* Checks what the next of the other vCPUs maps for this one; they take turns. */
+/* Whether this vCPU is one of the initiator's targets, and so may read what it maps. */
+bool scenario_is_target(const struct percpu *self, uint32_t initiator);
+
+/* Checks what the next of those whose target this vCPU is maps for it; they take turns. */
 void scenario_read_next(struct percpu *self);
 
 /* Works for so long, and goes on checking the mappings of others meanwhile. */

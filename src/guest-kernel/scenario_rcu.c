@@ -75,7 +75,7 @@ static void rcu_round(struct percpu *self)
 {
 	if (self->index == UPDATER)
 		update_round(self);
-	else
+	else if (scenario_is_target(self, UPDATER))
 		read_round(self);
 }
 

@@ -10,7 +10,8 @@
  * Every vCPU has the range at the same address in a leaf table of its own (see
  * oracle.c: that is what makes a missing flush visible everywhere), all of it mapped to the
  * page of that vCPU's present epoch. A shootdown remaps the range of one vCPU, in turn,
- * its own included, so that what it costs does not depend on how many there are.
+ * its own included, so that what it costs does not depend on how many there are: those
+ * of vCPU 0 and its targets, which are the vCPUs that come after it.
  */
 #include <stddef.h>
 
@@ -74,7 +75,7 @@ static void flush_own(void)
 
 static void shoot(struct percpu *self, struct ranged *owner)
 {
-	struct targets targets = self->others;
+	struct targets targets = self->targets;
 
 	uint64_t stores_start = rdtsc();
 	map_range(owner, oracle_epoch_open_next(&owner->epochs));
@@ -102,10 +103,10 @@ static void sweep_size_round(struct percpu *self)
 		for (uint64_t page = 0; page < nr_pages; page++)
 			read_page(self, page);
 		self->result->n.ops++;
-		return;
+	} else if (scenario_is_target(self, INITIATOR)) {
+		for (unsigned i = 0; i < READS_PER_LOOK; i++)
+			read_page(self, self->rounds++ % nr_pages);
 	}
-	for (unsigned i = 0; i < READS_PER_LOOK; i++)
-		read_page(self, self->rounds++ % nr_pages);
 }
 
 const struct scenario scenario_sweep_size = {

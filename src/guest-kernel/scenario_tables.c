@@ -124,7 +124,7 @@ static void tables_round(struct percpu *self)
 {
 	if (self->index == UPDATER)
 		update_round(self);
-	else
+	else if (scenario_is_target(self, UPDATER))
 		walk_round(self);
 }
 

@@ -57,11 +57,11 @@ static void wait_for_reader(uint32_t target)
 
 void sections_wait(struct percpu *self)
 {
-	struct targets targets = self->others;
+	struct targets targets = self->targets;
 	struct moment start = shootdown_begin(self);
 
 	self->mechanism->flush_others(self, &targets);
-	for_each_target (target, &self->others)
+	for_each_target (target, &self->targets)
 		wait_for_reader(target);
 	shootdown_end(self, &start, self->nr_targets);
 }

@@ -62,7 +62,7 @@ void shootdown_end(struct percpu *self, const struct moment *start, uint32_t nr_
 void shootdown(struct percpu *self, const struct range *unmap, shootdown_narrow *narrow)
 {
 	struct mv_result *result = self->result;
-	struct targets targets = self->others;
+	struct targets targets = self->targets;
 
 	uint64_t stores_start = rdtsc();
 	store_entries(self, unmap);

@@ -23,8 +23,8 @@ typedef uint32_t shootdown_narrow(struct targets *targets);
 
 /*
  * Unmaps a range (it may be empty), moves the oracle's mappings on, and makes
- * all vCPUs forget the old translations, or those that `narrow` leaves if it is not
- * NULL. Measures and counts itself in self->result.
+ * the vCPU's targets forget the old translations, or those that `narrow` leaves if it
+ * is not NULL. Measures and counts itself in self->result.
  */
 void shootdown(struct percpu *self, const struct range *unmap, shootdown_narrow *narrow);
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Sets of vCPUs. */
+/* Sets of vCPUs, and their order: vCPU 0 comes after the last one again. */
 #ifndef GUEST_TARGETS_H
 #define GUEST_TARGETS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "minivmm/abi.h"
@@ -21,6 +22,30 @@ static inline void targets_add(struct targets *set, uint32_t vcpu)
 static inline void targets_remove(struct targets *set, uint32_t vcpu)
 {
 	set->word[vcpu / 64] &= ~(1ull << (vcpu % 64));
+}
+
+static inline bool targets_have(const struct targets *set, uint32_t vcpu)
+{
+	return set->word[vcpu / 64] >> (vcpu % 64) & 1;
+}
+
+/* The vCPU that comes so far after another one, and the one that comes so far before it. */
+static inline uint32_t targets_after(uint32_t vcpu, uint32_t distance, uint32_t nr_vcpus)
+{
+	uint32_t after = vcpu + distance;
+
+	return after < nr_vcpus ? after : after - nr_vcpus;
+}
+
+static inline uint32_t targets_before(uint32_t vcpu, uint32_t distance, uint32_t nr_vcpus)
+{
+	return targets_after(vcpu, nr_vcpus - distance, nr_vcpus);
+}
+
+/* How far `to` comes after `from`. */
+static inline uint32_t targets_distance(uint32_t from, uint32_t to, uint32_t nr_vcpus)
+{
+	return to >= from ? to - from : to + nr_vcpus - from;
 }
 
 /* The first member from `vcpu` on, or MV_MAX_VCPUS. */

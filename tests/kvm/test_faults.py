@@ -13,8 +13,8 @@ SHOWN_ELSEWHERE = {
 }
 
 
-def fault_is_caught(fault):
-    result = run_json('--pcpus', PCPU_LIST, '--inject', fault, GUEST)
+def fault_is_caught(fault, *arguments):
+    result = run_json('--pcpus', PCPU_LIST, '--inject', fault, GUEST, '--', *arguments)
     result.require_status(1)
     stale = sum(m['stale_reads'] for m in result.json['mechanisms'].values())
     result.require(stale > 0, 'no stale reads')
@@ -48,5 +48,7 @@ for a_fault in catalog('faults'):
         suite.test(a_fault, fault_is_caught_elsewhere, a_fault, *SHOWN_ELSEWHERE[a_fault])
     elif a_fault != 'none':
         suite.test(a_fault, fault_is_caught, a_fault)
+for a_fault in ('skip-deferred-flush', 'skip-ipi-flush'):
+    suite.test(f'{a_fault}, targets=1', fault_is_caught, a_fault, 'targets=1')
 suite.test('a fault that cannot show is inconclusive', fault_that_cannot_show_is_inconclusive)
 suite.done()

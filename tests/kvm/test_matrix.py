@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Runs that must pass: every scenario, mechanism, ratio, primitive and policy."""
 
-from kvmtest import PCPU_LIST, PCPUS, GUEST, Suite, catalog, require_sound, run_json
+from kvmtest import PCPU_LIST, PCPUS, GUEST, Suite, catalog, require_sound, run, run_json
 
 OF_THE_KERNEL = 'pv-kernel'  # not every kernel can
 MECHANISMS = [name for name in catalog('mechanisms') if name != OF_THE_KERNEL]
@@ -47,6 +47,24 @@ def require_mechanisms_differ(result):
         else:
             result.require(m['ipis_sent'] + deferred_at_once == m['targets'],
                            f'{name}: interrupted and deferred targets are not all targets')
+
+
+def fewer_targets(scenario, targets):
+    """Each shootdown is for so many vCPUs, and no other reads what nobody made it forget."""
+    vcpus = 2 * max(2, len(PCPUS))
+    result = measure('--vcpus', vcpus, '--', f'scenario={scenario}', f'targets={targets}')
+    require_mechanisms_differ(result)
+    for name, m in result.json['mechanisms'].items():
+        most = targets * m['shootdowns']
+        result.require(m['targets'] == most or scenario == 'lazy' and m['targets'] < most,
+                       f'{name}: {m["shootdowns"]} shootdowns had {m["targets"]} targets')
+
+
+def too_many_targets():
+    for vcpus, others in ((4, '3 others'), (2, '1 other')):
+        result = run('--pcpus', PCPUS[0], '--vcpus', vcpus, GUEST, '--', f'targets={vcpus}')
+        result.require_status(2)
+        result.require_stdout(rf'^guest: targets={vcpus}: each vCPU has only {others}$')
 
 
 def overcommit_defers_flushes():
@@ -116,6 +134,10 @@ for a_scenario in catalog('scenarios'):
 for words in ('lazy away=switch', 'sweep-size pages=512', 'sweep-size pages=8 flush=full',
               'idle idle_pct=99', 'idle idle_pct=0', 'rcu read_us=200 work_us=0'):
     suite.test(words, measure, '--', *f'scenario={words}'.split())
+for a_scenario in catalog('scenarios'):
+    suite.test(f'{a_scenario} targets=1', fewer_targets, a_scenario, 1)
+suite.test('storm targets=2', fewer_targets, 'storm', 2)
+suite.test('more targets than vCPUs', too_many_targets)
 suite.test('overcommit defers flushes', overcommit_defers_flushes)
 suite.test('two VMs', two_vms)
 for a_primitive in catalog('flush primitives'):

@@ -123,12 +123,50 @@ START_TEST(every_mistake_is_named_in_one_line)
 }
 END_TEST
 
+/* targets=, the number of vCPUs, how many are shot, or what the guest says. */
+static const struct {
+	uint64_t targets;
+	uint32_t nr_vcpus, shot;
+	const char *says;
+} targets[] = {
+	{ 0, 1, 0, NULL },
+	{ 0, 4, 3, NULL },
+	{ 0, MV_MAX_VCPUS, MV_MAX_VCPUS - 1, NULL },
+	{ 1, 4, 1, NULL },
+	{ 3, 4, 3, NULL },
+	{ 4, 4, 0, "guest: targets=4: each vCPU has only 3 others\n" },
+	{ 255, 2, 0, "guest: targets=255: each vCPU has only 1 other\n" },
+	{ 1, 1, 0, "guest: targets=1: each vCPU has only 0 others\n" },
+};
+
+static bool refuses_targets(const struct params *params, uint32_t nr_vcpus)
+{
+	return GUEST_EXITS(args_nr_targets(params, nr_vcpus));
+}
+
+START_TEST(targets_are_all_others_or_as_many_as_there_are)
+{
+	for (unsigned i = 0; i < COUNT_OF(targets); i++) {
+		const struct params params = { .targets = targets[i].targets };
+		uint32_t nr_vcpus = targets[i].nr_vcpus;
+		const char *says = targets[i].says;
+
+		guest_said[0] = '\0';
+		ck_assert_msg(refuses_targets(&params, nr_vcpus) == (says != NULL), "row %u", i);
+		ck_assert_str_eq(guest_said, says ? says : "");
+		if (!says)
+			ck_assert_uint_eq(args_nr_targets(&params, nr_vcpus), targets[i].shot);
+	}
+}
+END_TEST
+
 #define TESTS(X)                                           \
 	X(without_words_everything_is_as_the_catalog_says) \
 	X(every_number_is_taken_up_to_its_limits)          \
 	X(every_number_beyond_its_limits_is_refused)       \
 	X(every_scenario_and_word_is_taken)                \
 	X(several_words_are_taken_and_the_last_one_counts) \
-	X(every_mistake_is_named_in_one_line)
+	X(every_mistake_is_named_in_one_line)              \
+	X(targets_are_all_others_or_as_many_as_there_are)
 
 UNIT_SUITE(guest_args, TESTS)

@@ -16,17 +16,30 @@ enum { NR_VCPUS = 4, WITNESS_DONE_BITS = 16 };
 
 #define ENTRY_ADDRESS 0x000ffffffffff000ull
 
-static void make_guest(void)
+/* Each vCPU has the next `nr_targets` as its targets. */
+static void make_guest_of_targets(uint32_t nr_targets)
 {
 	guest_double_memory(256);
 	uint64_t boot_cr3 = (uint64_t)memory_take_page();
 
 	for (uint32_t i = 0; i < NR_VCPUS; i++) {
 		percpus[i].index = i;
-		percpus[i].nr_targets = NR_VCPUS - 1;
+		percpus[i].nr_vcpus = NR_VCPUS;
+		percpus[i].nr_targets = nr_targets;
 	}
 	paging_init(boot_cr3, NR_VCPUS);
 	oracle_init(NR_VCPUS);
+}
+
+static void make_guest(void)
+{
+	make_guest_of_targets(NR_VCPUS - 1);
+}
+
+/* The place of a target in its initiator's order, from 0. */
+static uint32_t rank_of(uint32_t vcpu, uint32_t initiator)
+{
+	return (vcpu + NR_VCPUS - initiator - 1) % NR_VCPUS;
 }
 
 /* The word at gva as a vCPU with an empty TLB finds it; its address is what a TLB keeps. */
@@ -52,9 +65,9 @@ static uint64_t window_seen(uint32_t vcpu, uint32_t initiator)
 static uint64_t witness_allowed(uint32_t vcpu, uint32_t initiator)
 {
 	uint64_t word = percpus[initiator].witness_min;
-	uint32_t rank = vcpu < initiator ? vcpu : vcpu - 1;
+	uint64_t done = word & ((1u << WITNESS_DONE_BITS) - 1);
 
-	return (word >> WITNESS_DONE_BITS) + (rank < (word & ((1u << WITNESS_DONE_BITS) - 1)));
+	return (word >> WITNESS_DONE_BITS) + (rank_of(vcpu, initiator) < done);
 }
 
 static void require_fresh_reads_pass(uint32_t initiator)
@@ -64,7 +77,7 @@ static void require_fresh_reads_pass(uint32_t initiator)
 
 		ck_assert_uint_ge(seen, percpus[initiator].window_min);
 		ck_assert_uint_lt(seen, MV_POISON);
-		if (vcpu == initiator)
+		if (rank_of(vcpu, initiator) >= percpus[initiator].nr_targets)
 			continue;
 		seen = *translate(vcpu, paging_witness_gva(initiator));
 		ck_assert_uint_ge(seen, witness_allowed(vcpu, initiator));
@@ -74,13 +87,15 @@ static void require_fresh_reads_pass(uint32_t initiator)
 
 START_TEST(who_flushes_always_passes)
 {
-	make_guest();
-	require_fresh_reads_pass(1);
-	for (unsigned round = 0; round < 100; round++) {
-		oracle_remap(&percpus[1]);
+	for (uint32_t nr_targets = 0; nr_targets < NR_VCPUS; nr_targets++) {
+		make_guest_of_targets(nr_targets);
 		require_fresh_reads_pass(1);
-		oracle_complete(&percpus[1]);
-		require_fresh_reads_pass(1);
+		for (unsigned round = 0; round < 100; round++) {
+			oracle_remap(&percpus[1]);
+			require_fresh_reads_pass(1);
+			oracle_complete(&percpus[1]);
+			require_fresh_reads_pass(1);
+		}
 	}
 }
 END_TEST
@@ -110,20 +125,39 @@ START_TEST(whoever_keeps_a_window_is_caught_for_six_shootdowns_more)
 END_TEST
 
 /* After its own turn a target has to have flushed; the others only after theirs. */
+static void require_turn(uint32_t target, uint32_t initiator)
+{
+	const uint64_t *kept = translate(target, paging_witness_gva(initiator));
+
+	ck_assert_uint_ge(*kept, witness_allowed(target, initiator));
+	oracle_remap(&percpus[initiator]);
+	oracle_complete(&percpus[initiator]);
+	ck_assert(*kept == MV_POISON || *kept < witness_allowed(target, initiator));
+}
+
 START_TEST(whoever_keeps_a_witness_is_caught_in_its_turn)
 {
-	make_guest();
-	const uint32_t initiator = 1, target[] = { 0, 2, 3 };
+	const uint32_t initiator = 2, in_turn[] = { 3, 0, 1 };
 
-	for (unsigned turn = 0; turn < COUNT_OF(target); turn++) {
-		const uint64_t *kept = translate(target[turn], paging_witness_gva(initiator));
-		uint64_t seen = *kept;
-
-		ck_assert_uint_ge(seen, witness_allowed(target[turn], initiator));
-		oracle_remap(&percpus[initiator]);
-		oracle_complete(&percpus[initiator]);
-		ck_assert(*kept == MV_POISON || *kept < witness_allowed(target[turn], initiator));
+	for (uint32_t nr_targets = 1; nr_targets < NR_VCPUS; nr_targets++) {
+		make_guest_of_targets(nr_targets);
+		for (unsigned turn = 0; turn < 5 * nr_targets; turn++)
+			require_turn(in_turn[turn % nr_targets], initiator);
 	}
+}
+END_TEST
+
+START_TEST(whoever_is_no_target_gets_no_witness)
+{
+	make_guest_of_targets(2);
+	for (unsigned round = 0; round < 10; round++) {
+		oracle_remap(&percpus[3]);
+		oracle_complete(&percpus[3]);
+	}
+	ck_assert_uint_ne(percpus[0].witness_table[3], 0);
+	ck_assert_uint_ne(percpus[1].witness_table[3], 0);
+	ck_assert_uint_eq(percpus[2].witness_table[3], 0);
+	ck_assert_uint_eq(percpus[3].witness_table[3], 0);
 }
 END_TEST
 
@@ -180,6 +214,7 @@ END_TEST
 	X(a_translation_may_be_used_until_the_shootdown_is_complete) \
 	X(whoever_keeps_a_window_is_caught_for_six_shootdowns_more)  \
 	X(whoever_keeps_a_witness_is_caught_in_its_turn)             \
+	X(whoever_is_no_target_gets_no_witness)                      \
 	X(initiators_do_not_disturb_each_other)                      \
 	X(older_than_allowed_and_poison_are_stale)                   \
 	X(the_first_stale_read_is_the_one_described)

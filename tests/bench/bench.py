@@ -50,6 +50,8 @@ class Table:
 
     @staticmethod
     def show(value, unit):
+        if value is None:
+            return "never"
         if unit == "ns":
             return human(value)
         if unit == "bytes":
@@ -195,7 +197,73 @@ def bench_tail(table, overcommit):
                   statistics.median(lost) * 100, "%")
 
 
-SECTIONS = ("latency", "vcpu", "startup", "keep", "boost", "tail", "trace")
+SIZES = [1 << i for i in range(10)]
+SIZES_SHOWN = (1, 32, 512)
+PRICES = (("local flush", "local_flush_ns", "for the initiator"),
+          ("ipi shootdown", "latency_ns", "for the others"))
+
+
+def crossing(sizes, dearer_by):
+    """The size from which on what begins cheaper is dearer, or None if it never is.
+
+    dearer_by is the difference at each size; between two sizes it is a straight line. A
+    size counts if it is dearer at all larger ones, too: noise may cross several times.
+    """
+    first = len(sizes)
+    while first and dearer_by[first - 1] > 0:
+        first -= 1
+    if first == len(sizes):
+        return None
+    if first == 0:
+        return sizes[0]
+    low, high = dearer_by[first - 1], dearer_by[first]
+    return sizes[first - 1] + (sizes[first] - sizes[first - 1]) * -low / (high - low)
+
+
+def measure_sizes(minivmm, guest, pcpus, backwards):
+    """What sweep-size found: {(pages, way): mechanism}. Both ways of a size run side by side."""
+    found = {}
+    for pages in SIZES:
+        for way in ("full", "invlpg") if backwards else ("invlpg", "full"):
+            found[pages, way] = run(
+                minivmm, guest, "--vcpus", "2", "--pcpus", pcpus, "--shootdown", "ipi",
+                "--count", "400",
+                args=["scenario=sweep-size", "pages=%d" % pages, "flush=" + way])["mechanisms"]["ipi"]
+    return found
+
+
+def add_crossing(table, repeats, field, whose):
+    crossings = [crossing(SIZES, [found[pages, "invlpg"][field]["p50"]
+                                  - found[pages, "full"][field]["p50"] for pages in SIZES])
+                 for found in repeats]
+    name = "full flush cheaper than INVLPG, %s, from" % whose
+    crossed = [pages for pages in crossings if pages is not None]
+    if 2 * len(crossed) <= len(crossings):
+        table.add(name, None, " pages", note="they do not cross up to %d pages in %d of %d"
+                  % (SIZES[-1], len(crossings) - len(crossed), len(crossings)))
+    else:
+        table.add(name, statistics.median(crossed), " pages",
+                  note="%s, %d crossed" % (spread(crossed), len(crossed)))
+
+
+def bench_size(table, minivmm, guest, nr_repeats):
+    """INVLPG for each page of a shootdown against a full flush, and where the two cross."""
+    cpus = sorted(os.sched_getaffinity(0))[:2]
+    if len(cpus) < 2:
+        print("bench: size: left out, it needs two CPUs")
+        return
+    repeats = [measure_sizes(minivmm, guest, "%d,%d" % tuple(cpus), i % 2)
+               for i in range(nr_repeats)]
+    for title, field, whose in PRICES:
+        for pages in SIZES_SHOWN:
+            for way in ("invlpg", "full"):
+                table.add("%s of %d page%s, %s, p50" % (title, pages, "s"[:pages > 1], way),
+                          statistics.median(found[pages, way][field]["p50"] for found in repeats),
+                          "ns")
+        add_crossing(table, repeats, field, whose)
+
+
+SECTIONS = ("latency", "size", "vcpu", "startup", "keep", "boost", "tail", "trace")
 
 
 def measure(table, sections, options):
@@ -204,6 +272,8 @@ def measure(table, sections, options):
     if "latency" in sections:
         bench_preempted_targets(table, options.minivmm, options.guest)
         bench_many_targets(table, options.minivmm, options.guest)
+    if "size" in sections:
+        bench_size(table, options.minivmm, options.guest, options.repeats)
     if "vcpu" in sections:
         bench_vcpu(table, os.path.join(options.programs, "bench_vcpu"))
     if "startup" in sections:

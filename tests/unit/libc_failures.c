@@ -2,7 +2,9 @@
 /* Lets calls of libc fail, or do less than they could. */
 #include "libc_failures.h"
 
+#include <check.h>
 #include <errno.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -15,6 +17,8 @@ void *__wrap_calloc(size_t nr, size_t size);
 void *__wrap_malloc(size_t size);
 void *__wrap_realloc(void *memory, size_t size);
 ssize_t __wrap_read(int fd, void *bytes, size_t size);
+int __real_pthread_mutex_unlock(pthread_mutex_t *mutex);
+int __wrap_pthread_mutex_unlock(pthread_mutex_t *mutex);
 
 static _Thread_local unsigned
 	allocations_left; /* up to and with the one that fails; 0: none does */
@@ -69,4 +73,11 @@ ssize_t __wrap_read(int fd, void *bytes, size_t size)
 	errno = read_errno;
 	read_errno = 0;
 	return -1;
+}
+
+int __wrap_pthread_mutex_unlock(pthread_mutex_t *mutex)
+{
+	if (pthread_mutex_trylock(mutex) == 0)
+		ck_abort_msg("unlocked without having been locked");
+	return __real_pthread_mutex_unlock(mutex);
 }

@@ -20,4 +20,6 @@ void read_at_most(size_t bytes);
 /* How many bytes the last read() of this thread asked for. */
 size_t last_read_asked_for(void);
 
+/* Besides, pthread_mutex_unlock() fails the test if nobody has locked the mutex. */
+
 #endif

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Who has which pCPU, and when: slots, yields, the policy's part, the end. */
+#define _GNU_SOURCE
 #include "unit.h"
 
+#include <sched.h>
 #include <string.h>
 #include <sys/resource.h>
 
@@ -385,6 +387,42 @@ START_TEST(a_timer_that_cannot_be_had_is_reported)
 }
 END_TEST
 
+/* In a thread of its own, which keeps what it was given. */
+static void *attach(void *argument)
+{
+	struct error err;
+
+	if (pcpus_attach(argument, 0, &err))
+		return NULL;
+	return (void *)(intptr_t)(sched_getscheduler(0) + 1);
+}
+
+static int policy_after_attaching(int policy)
+{
+	struct pcpu_config config = stage_config(NEVER_OVER);
+	struct pcpus p;
+	struct error err;
+	int host_cpu[NR_PCPUS];
+	pthread_t thread;
+	void *after = NULL;
+
+	stage_choose_host_cpus(host_cpu);
+	config.host_cpu = host_cpu;
+	ck_assert_int_eq(pcpus_init(&p, &config, &err), 0);
+	ck_assert_int_eq(sched_setscheduler(0, policy, &(struct sched_param){ 0 }), 0);
+	ck_assert_int_eq(pthread_create(&thread, NULL, attach, &p), 0);
+	pthread_join(thread, &after);
+	pcpus_finish(&p);
+	return (int)(intptr_t)after - 1;
+}
+
+START_TEST(who_is_woken_does_not_preempt_its_waker_unless_the_user_wants_it_so)
+{
+	ck_assert_int_eq(policy_after_attaching(SCHED_OTHER), SCHED_BATCH);
+	ck_assert_int_eq(policy_after_attaching(SCHED_IDLE), SCHED_IDLE);
+}
+END_TEST
+
 START_TEST(memory_that_cannot_be_had_is_reported)
 {
 	struct pcpu_config config = stage_config(NEVER_OVER);
@@ -508,23 +546,24 @@ START_TEST(under_stress_a_pcpu_has_one_holder_and_nobody_is_forgotten)
 }
 END_TEST
 
-#define CASES(X)                                                     \
-	X(as_many_run_as_there_are_pcpus_and_never_two_on_one)       \
-	X(a_released_pcpu_goes_to_who_has_waited_longest)            \
-	X(an_idle_pcpu_is_taken_at_once_the_one_at_home_first)       \
-	X(the_time_waited_is_that_between_the_call_and_the_pcpu)     \
-	X(a_yield_lets_the_others_run_first)                         \
-	X(a_yield_with_nobody_waiting_returns)                       \
-	X(a_yield_to_somebody_puts_him_before_who_has_waited_longer) \
-	X(a_yield_to_who_does_not_wait_changes_nothing)              \
-	X(the_policy_decides_and_sees_all_that_it_may_depend_on)     \
-	X(every_vcpu_is_a_gang_of_its_own_where_there_is_one_pcpu)   \
-	X(who_is_awaited_is_read_for_a_policy_that_asks)             \
-	X(the_seed_decides_the_random_numbers)                       \
-	X(at_the_end_nobody_waits_any_longer)                        \
-	X(the_kernel_as_the_scheduler_gives_everybody_a_pcpu)        \
-	X(a_timer_that_cannot_be_had_is_reported)                    \
-	X(memory_that_cannot_be_had_is_reported)                     \
-	X(slice_timers_are_gone_when_all_is_over)                    \
+#define CASES(X)                                                               \
+	X(as_many_run_as_there_are_pcpus_and_never_two_on_one)                 \
+	X(a_released_pcpu_goes_to_who_has_waited_longest)                      \
+	X(an_idle_pcpu_is_taken_at_once_the_one_at_home_first)                 \
+	X(the_time_waited_is_that_between_the_call_and_the_pcpu)               \
+	X(a_yield_lets_the_others_run_first)                                   \
+	X(a_yield_with_nobody_waiting_returns)                                 \
+	X(a_yield_to_somebody_puts_him_before_who_has_waited_longer)           \
+	X(a_yield_to_who_does_not_wait_changes_nothing)                        \
+	X(the_policy_decides_and_sees_all_that_it_may_depend_on)               \
+	X(every_vcpu_is_a_gang_of_its_own_where_there_is_one_pcpu)             \
+	X(who_is_awaited_is_read_for_a_policy_that_asks)                       \
+	X(the_seed_decides_the_random_numbers)                                 \
+	X(at_the_end_nobody_waits_any_longer)                                  \
+	X(the_kernel_as_the_scheduler_gives_everybody_a_pcpu)                  \
+	X(a_timer_that_cannot_be_had_is_reported)                              \
+	X(who_is_woken_does_not_preempt_its_waker_unless_the_user_wants_it_so) \
+	X(memory_that_cannot_be_had_is_reported)                               \
+	X(slice_timers_are_gone_when_all_is_over)                              \
 	X(under_stress_a_pcpu_has_one_holder_and_nobody_is_forgotten)
 UNIT_SUITE(pcpu, CASES)

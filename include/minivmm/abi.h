@@ -170,7 +170,7 @@ struct mv_flush_mask {
  */
 struct mv_counters {
 	uint64_t ops;	     /* units of work done: the scenario says which */
-	uint64_t active_ns;  /* sum over phases, from the phase's start until this vCPU left it */
+	uint64_t active_ns;  /* sum over phases, from when all vCPUs were in it until this one left */
 	uint64_t shootdowns; /* completed */
 	uint64_t targets;    /* vCPUs to be flushed, summed over shootdowns */
 	uint64_t targets_preempted;  /* of those, seen preempted when first looked at */

@@ -32,8 +32,9 @@ static struct {
 	bool ready; /* atomic: the rest is valid */
 } guest;
 
-/* vCPUs that have begun no new shootdown since their phase ended, over all phases. Atomic. */
-static uint64_t vcpus_stopped;
+/* vCPUs that have left the gate, and that begin no new shootdown since their phase ended, each
+ * over all phases. Atomic. */
+static uint64_t vcpus_gathered, vcpus_stopped;
 
 _Noreturn void kmain(const struct mv_boot_info *boot, uint32_t index, uint64_t boot_cr3);
 
@@ -139,12 +140,37 @@ static uint32_t running_phase(void)
 	return __atomic_load_n(&control->phase, __ATOMIC_ACQUIRE);
 }
 
+/* Until all vCPUs have come here, in this phase and those before; leaves the pCPU to them. */
+static void meet(uint64_t *arrived, uint64_t phases)
+{
+	__atomic_add_fetch(arrived, 1, __ATOMIC_SEQ_CST);
+	while (__atomic_load_n(arrived, __ATOMIC_ACQUIRE) < phases * guest.boot->nr_vcpus)
+		platform->yield();
+}
+
+/*
+ * Waits until all vCPUs have left the gate. One whose thread is still on its way neither
+ * has a pCPU nor is it marked preempted: an initiator would wait for the host's scheduler.
+ */
+static void gather(const struct percpu *self)
+{
+	meet(&vcpus_gathered, self->phases + 1);
+}
+
+/*
+ * Waits until nobody can be waiting for this vCPU. The others may still be in their
+ * last shootdown and need its answer, so it goes on taking interrupts.
+ */
+static void drain(struct percpu *self)
+{
+	meet(&vcpus_stopped, ++self->phases);
+}
+
 /* A vCPU that got here only after the phase had ended does nothing in it. */
 static void run_scenario(struct percpu *self)
 {
-	const struct mv_control *control = (const struct mv_control *)MV_CONTROL_GPA;
 	uint32_t phase = running_phase();
-	uint64_t start_tsc = control->phase_start_tsc;
+	uint64_t start_tsc = rdtsc();
 
 	while (phase && running_phase() == phase) {
 		guest.params.scenario->round(self);
@@ -154,20 +180,6 @@ static void run_scenario(struct percpu *self)
 	self->result->n.active_ns += clock_ticks_to_ns(rdtsc() - start_tsc);
 }
 
-/*
- * Waits until nobody can be waiting for this vCPU. The others may still be in their
- * last shootdown and need its answer, so it goes on taking interrupts, but leaves
- * the pCPU to them.
- */
-static void drain(struct percpu *self)
-{
-	uint64_t all_stopped = ++self->phases * guest.boot->nr_vcpus;
-
-	__atomic_add_fetch(&vcpus_stopped, 1, __ATOMIC_SEQ_CST);
-	while (__atomic_load_n(&vcpus_stopped, __ATOMIC_ACQUIRE) < all_stopped)
-		platform->yield();
-}
-
 static void run_phase(struct percpu *self, uint32_t mechanism)
 {
 	uint32_t i = self->index * guest.boot->nr_mechanisms + mechanism;
@@ -175,6 +187,7 @@ static void run_phase(struct percpu *self, uint32_t mechanism)
 	self->mechanism = guest.mechanism[mechanism];
 	self->result = &guest.results->result[i];
 	self->trace = trace_ring(guest.boot, self->index);
+	gather(self);
 	run_scenario(self);
 	drain(self);
 }

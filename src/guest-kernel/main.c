@@ -32,9 +32,8 @@ static struct {
 	bool ready; /* atomic: the rest is valid */
 } guest;
 
-/* vCPUs that have left the gate, and that begin no new shootdown since their phase ended, each
- * over all phases. Atomic. */
-static uint64_t vcpus_gathered, vcpus_stopped;
+/* vCPUs that have begun no new shootdown since their phase ended, over all phases. Atomic. */
+static uint64_t vcpus_stopped;
 
 _Noreturn void kmain(const struct mv_boot_info *boot, uint32_t index, uint64_t boot_cr3);
 
@@ -140,30 +139,33 @@ static uint32_t running_phase(void)
 	return __atomic_load_n(&control->phase, __ATOMIC_ACQUIRE);
 }
 
-/* Until all vCPUs have come here, in this phase and those before; leaves the pCPU to them. */
-static void meet(uint64_t *arrived, uint64_t phases)
-{
-	__atomic_add_fetch(arrived, 1, __ATOMIC_SEQ_CST);
-	while (__atomic_load_n(arrived, __ATOMIC_ACQUIRE) < phases * guest.boot->nr_vcpus)
-		platform->yield();
-}
-
 /*
- * Waits until all vCPUs have left the gate. One whose thread is still on its way neither
- * has a pCPU nor is it marked preempted: an initiator would wait for the host's scheduler.
+ * Waits until all vCPUs have left the gate: they are in this phase, or marked preempted. One
+ * whose thread is still on its way has neither a pCPU nor a mark, and an initiator would
+ * wait for the host's scheduler.
  */
-static void gather(const struct percpu *self)
+static void gather(struct percpu *self)
 {
-	meet(&vcpus_gathered, self->phases + 1);
+	__atomic_store_n(&self->phases, self->phases + 1, __ATOMIC_RELEASE);
+	for (uint32_t i = 0; i < guest.boot->nr_vcpus; i++) {
+		while (__atomic_load_n(&percpus[i].phases, __ATOMIC_ACQUIRE) < self->phases &&
+		       !steal_is_preempted(i))
+			cpu_relax();
+	}
 }
 
 /*
  * Waits until nobody can be waiting for this vCPU. The others may still be in their
- * last shootdown and need its answer, so it goes on taking interrupts.
+ * last shootdown and need its answer, so it goes on taking interrupts, but leaves
+ * the pCPU to them.
  */
 static void drain(struct percpu *self)
 {
-	meet(&vcpus_stopped, ++self->phases);
+	uint64_t all_stopped = self->phases * guest.boot->nr_vcpus;
+
+	__atomic_add_fetch(&vcpus_stopped, 1, __ATOMIC_SEQ_CST);
+	while (__atomic_load_n(&vcpus_stopped, __ATOMIC_ACQUIRE) < all_stopped)
+		platform->yield();
 }
 
 /* A vCPU that got here only after the phase had ended does nothing in it. */

@@ -17,7 +17,7 @@ import tempfile
 import threading
 import time
 
-ROUNDS = 5
+ROUNDS = 15
 DURATION_MS = 200
 HANG_S = 60
 

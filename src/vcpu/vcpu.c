@@ -49,18 +49,12 @@ static void adjust_cpuid(struct kvm_cpuid_entry2 *e, unsigned apic_id)
 	}
 }
 
-int vcpu_read_cpuid(struct vcpu_cpuid *ret_cpuid, int kvm_fd, struct error *err)
+static int set_cpuid(struct vcpu *v, const struct kvm_cpuid_table *supported, struct error *err)
 {
-	ret_cpuid->head = (struct kvm_cpuid2){ .nent = VCPU_MAX_CPUID_ENTRIES };
-	return kvm_ioctl(err, kvm_fd, KVM_GET_SUPPORTED_CPUID, ret_cpuid);
-}
-
-static int set_cpuid(struct vcpu *v, const struct vcpu_cpuid *supported, struct error *err)
-{
-	struct vcpu_cpuid cpuid = *supported;
+	struct kvm_cpuid_table cpuid = *supported;
 
 	for (unsigned i = 0; i < cpuid.head.nent; i++)
-		adjust_cpuid(&cpuid.entries[i], v->index);
+		adjust_cpuid(&cpuid.leaf[i], v->index);
 	return kvm_ioctl(err, v->fd, KVM_SET_CPUID2, &cpuid);
 }
 
@@ -112,31 +106,27 @@ static int set_mp_state(struct vcpu *v, uint32_t mp_state, struct error *err)
 	return kvm_ioctl(err, v->fd, KVM_SET_MP_STATE, &state);
 }
 
-static int map_run(struct vcpu *v, int kvm_fd, struct error *err)
+static int map_run(struct vcpu *v, size_t bytes, struct error *err)
 {
-	int bytes = kvm_ioctl(err, kvm_fd, KVM_GET_VCPU_MMAP_SIZE, 0);
-
-	if (bytes < 0)
-		return -1;
-	v->run = mmap(NULL, (size_t)bytes, PROT_READ | PROT_WRITE, MAP_SHARED, v->fd, 0);
+	v->run = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, v->fd, 0);
 	if (v->run == MAP_FAILED) {
 		v->run = NULL;
 		return error_set_errno(err, EXIT_HOST, errno, "cannot map vCPU %u of VM %u",
 				       v->index, v->vm);
 	}
-	v->run_bytes = (size_t)bytes;
+	v->run_bytes = bytes;
 	return 0;
 }
 
-int vcpu_init(struct vcpu *v, int kvm_fd, int vm_fd, const struct vcpu_cpuid *cpuid, unsigned vm,
-	      unsigned index, struct error *err)
+int vcpu_init(struct vcpu *v, const struct kvm *kvm, int vm_fd, unsigned vm, unsigned index,
+	      struct error *err)
 {
 	*v = (struct vcpu){ .vm = vm, .index = index, .protocol = &host_protocol };
 	v->fd = kvm_ioctl(err, vm_fd, KVM_CREATE_VCPU, index);
 	if (v->fd < 0)
 		return -1;
-	if (map_run(v, kvm_fd, err) || set_cpuid(v, cpuid, err) || set_signal_mask(v, err) ||
-	    open_lint0(v, err) || share_tsc(v, err) ||
+	if (map_run(v, kvm->run_bytes, err) || set_cpuid(v, &kvm->supported, err) ||
+	    set_signal_mask(v, err) || open_lint0(v, err) || share_tsc(v, err) ||
 	    set_mp_state(v, KVM_MP_STATE_RUNNABLE, err)) {
 		vcpu_finish(v);
 		return -1;
@@ -146,13 +136,13 @@ int vcpu_init(struct vcpu *v, int kvm_fd, int vm_fd, const struct vcpu_cpuid *cp
 
 int vcpu_hide_features(struct vcpu *v, uint32_t features, struct error *err)
 {
-	struct vcpu_cpuid cpuid = { .head.nent = VCPU_MAX_CPUID_ENTRIES };
+	struct kvm_cpuid_table cpuid = { .head.nent = KVM_MAX_CPUID_LEAVES };
 
 	if (kvm_ioctl(err, v->fd, KVM_GET_CPUID2, &cpuid) < 0)
 		return -1;
 	for (unsigned i = 0; i < cpuid.head.nent; i++) {
-		if (cpuid.entries[i].function == KVM_CPUID_FEATURES)
-			cpuid.entries[i].eax &= ~features;
+		if (cpuid.leaf[i].function == KVM_CPUID_FEATURES)
+			cpuid.leaf[i].eax &= ~features;
 	}
 	return kvm_ioctl(err, v->fd, KVM_SET_CPUID2, &cpuid);
 }

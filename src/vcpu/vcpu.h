@@ -13,6 +13,7 @@
 #include "flush.h"
 #include "guest_mem.h"
 #include "host_protocol.h"
+#include "kvm.h"
 #include "minivmm/hist.h"
 #include "steal.h"
 #include "trace.h"
@@ -74,20 +75,9 @@ struct vcpu {
 	uint64_t entered_cpu_ns; /* CPU time of its thread at that moment */
 };
 
-#define VCPU_MAX_CPUID_ENTRIES 256
-
-/* What KVM supports of CPUID on this host; slow to ask for where CPUID traps. */
-struct vcpu_cpuid {
-	struct kvm_cpuid2 head;
-	struct kvm_cpuid_entry2 entries[VCPU_MAX_CPUID_ENTRIES];
-};
-
-/* Asks KVM, once for all vCPUs of a VM. 0, or -1 with an error. */
-int vcpu_read_cpuid(struct vcpu_cpuid *ret_cpuid, int kvm_fd, struct error *err);
-
 /* Creates a vCPU in the VM that vm_fd stands for. 0, or -1 with an error. */
-int vcpu_init(struct vcpu *v, int kvm_fd, int vm_fd, const struct vcpu_cpuid *cpuid, unsigned vm,
-	      unsigned index, struct error *err);
+int vcpu_init(struct vcpu *v, const struct kvm *kvm, int vm_fd, unsigned vm, unsigned index,
+	      struct error *err);
 void vcpu_finish(struct vcpu *v);
 
 /*

@@ -10,6 +10,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "kvm_ioctl.h"
+
 #define KVM_PATH "/dev/kvm"
 
 static const struct {
@@ -65,23 +67,43 @@ static int check_caps(int kvm_fd, struct error *err)
 			 "this KVM lacks%s: a newer kernel (5.16 or later) is needed", missing);
 }
 
-int host_open_kvm(struct error *err)
+static int check_version(int kvm_fd, struct error *err)
 {
-	int fd = open(KVM_PATH, O_RDWR | O_CLOEXEC);
+	int version = ioctl(kvm_fd, KVM_GET_API_VERSION, 0);
 
-	if (fd < 0)
+	if (version == KVM_API_VERSION)
+		return 0;
+	return error_set(err, EXIT_HOST,
+			 KVM_PATH " speaks version %d of the KVM API; minivmm needs %d", version,
+			 KVM_API_VERSION);
+}
+
+static int ask(struct kvm *kvm, struct error *err)
+{
+	int bytes = kvm_ioctl(err, kvm->fd, KVM_GET_VCPU_MMAP_SIZE, 0);
+
+	if (bytes < 0)
+		return -1;
+	kvm->run_bytes = (size_t)bytes;
+	kvm->supported.head = (struct kvm_cpuid2){ .nent = KVM_MAX_CPUID_LEAVES };
+	return kvm_ioctl(err, kvm->fd, KVM_GET_SUPPORTED_CPUID, &kvm->supported);
+}
+
+int host_open_kvm(struct kvm *kvm, struct error *err)
+{
+	kvm->fd = open(KVM_PATH, O_RDWR | O_CLOEXEC);
+	if (kvm->fd < 0)
 		return open_error(err);
-
-	int version = ioctl(fd, KVM_GET_API_VERSION, 0);
-	if (version != KVM_API_VERSION) {
-		close(fd);
-		return error_set(err, EXIT_HOST,
-				 KVM_PATH " speaks version %d of the KVM API; minivmm needs %d",
-				 version, KVM_API_VERSION);
-	}
-	if (check_caps(fd, err)) {
-		close(fd);
+	if (check_version(kvm->fd, err) || check_caps(kvm->fd, err) || ask(kvm, err)) {
+		host_close_kvm(kvm);
 		return -1;
 	}
-	return fd;
+	return 0;
+}
+
+void host_close_kvm(struct kvm *kvm)
+{
+	if (kvm->fd >= 0)
+		close(kvm->fd);
+	kvm->fd = -1;
 }

@@ -4,8 +4,10 @@
 #define VMM_HOST_CHECK_H
 
 #include "error.h"
+#include "kvm.h"
 
-/* /dev/kvm, checked. Returns its file descriptor, or -1 with an error (EXIT_HOST). */
-int host_open_kvm(struct error *err);
+/* /dev/kvm, checked. 0, or -1 with an error (EXIT_HOST), and kvm->fd is -1. */
+int host_open_kvm(struct kvm *kvm, struct error *err);
+void host_close_kvm(struct kvm *kvm); /* nothing if it is closed */
 
 #endif

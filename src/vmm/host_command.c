@@ -88,19 +88,21 @@ static void block_kicks(void)
 
 static int examine(struct host *host, int host_cpu, struct error *err)
 {
-	int kvm_fd = host_open_kvm(err);
+	struct kvm kvm;
+	struct vm vm = { .fd = -1 };
 
-	if (kvm_fd < 0)
+	if (host_open_kvm(&kvm, err))
 		return -1;
 	block_kicks();
 	host_info_read(&host->info);
 	host->virtualization = read_virtualization();
 	host->paging = read_paging(&host->info);
-	int failed = ring_speed_measure(kvm_fd, 0, &host->ring0, err) ||
-		     ring_speed_measure(kvm_fd, 3, &host->ring3, err) ||
-		     selfcheck_run(kvm_fd, &host->selfcheck, err) ||
-		     kernel_marks_probe(kvm_fd, host_cpu, &host->kernel_marks, err);
-	close(kvm_fd);
+	int failed = ring_speed_measure(&kvm, 0, &host->ring0, err) ||
+		     ring_speed_measure(&kvm, 3, &host->ring3, err) ||
+		     selfcheck_run(&kvm, &vm, &host->selfcheck, err) ||
+		     kernel_marks_probe(&kvm, host_cpu, &host->kernel_marks, err);
+	vm_finish(&vm);
+	host_close_kvm(&kvm);
 	return failed ? -1 : 0;
 }
 

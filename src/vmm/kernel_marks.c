@@ -91,13 +91,13 @@ static int start_spinning(struct probe *p, struct error *err)
 	return ring_start(v, 3, &(struct kvm_regs){ .rip = CODE_GPA }, err);
 }
 
-int kernel_marks_probe(int kvm_fd, int host_cpu, bool *ret_marks, struct error *err)
+int kernel_marks_probe(const struct kvm *kvm, int host_cpu, bool *ret_marks, struct error *err)
 {
 	struct probe p = { .host_cpu = host_cpu };
 	pthread_t guest, looker;
 	void *marked;
 
-	if (vm_init(&p.vm, kvm_fd, 0, 1, MV_MEM_MIN_BYTES, err))
+	if (vm_init(&p.vm, kvm, 0, 1, MV_MEM_MIN_BYTES, err))
 		return -1;
 	int result = start_spinning(&p, err);
 	if (result == 0) {

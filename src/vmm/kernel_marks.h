@@ -6,12 +6,13 @@
 #include <stdbool.h>
 
 #include "error.h"
+#include "kvm.h"
 
 /*
  * Lets a guest spin on `host_cpu`, takes that CPU away from it again and again, and
  * looks whether the kernel sets KVM_VCPU_PREEMPTED in a steal-time page of its own.
  * Takes up to 500 ms. 0, or -1 with an error.
  */
-int kernel_marks_probe(int kvm_fd, int host_cpu, bool *ret_marks, struct error *err);
+int kernel_marks_probe(const struct kvm *kvm, int host_cpu, bool *ret_marks, struct error *err);
 
 #endif

@@ -95,7 +95,7 @@ static int build_vm(struct machine *m, struct vm *vm, unsigned index,
 	struct vm_layout layout;
 
 	if (vm_layout_init(&layout, o->mem_bytes, o->nr_vcpus, o->nr_mechanisms, err) ||
-	    vm_init(vm, m->kvm_fd, index, o->nr_vcpus, o->mem_bytes, err))
+	    vm_init(vm, m->kvm, index, o->nr_vcpus, o->mem_bytes, err))
 		return -1;
 	if (o->trace_path)
 		vm_layout_add_trace(&layout, o->nr_vcpus);
@@ -145,11 +145,11 @@ static int init_pcpus(struct machine *m, struct error *err)
 	return pcpus_init(&m->pcpus, &config, err);
 }
 
-int machine_init(struct machine *m, int kvm_fd, const struct options *options,
+int machine_init(struct machine *m, const struct kvm *kvm, const struct options *options,
 		 const struct guest_image *image, enum flush_prim flush_via, struct error *err)
 {
 	*m = (struct machine){ .options = options,
-			       .kvm_fd = kvm_fd,
+			       .kvm = kvm,
 			       .protocol = fault_host_protocol(options->fault) };
 	pthread_mutex_init(&m->fail_lock, NULL);
 	phase_gate_init(&m->start);

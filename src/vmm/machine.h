@@ -10,6 +10,7 @@
 #include "elf_image.h"
 #include "error.h"
 #include "flush.h"
+#include "kvm.h"
 #include "options.h"
 #include "pcpu.h"
 #include "phase_gate.h"
@@ -34,7 +35,7 @@ struct vcpu_thread {
 
 struct machine {
 	const struct options *options;
-	int kvm_fd;
+	const struct kvm *kvm;
 	struct host_protocol protocol; /* of all vCPUs */
 	unsigned nr_vms;
 	struct vm *vm;
@@ -65,7 +66,7 @@ struct machine {
  * Builds the machine that the options describe and loads the image into each VM.
  * Nothing runs yet. 0, or -1 with an error; machine_finish() is safe either way.
  */
-int machine_init(struct machine *m, int kvm_fd, const struct options *options,
+int machine_init(struct machine *m, const struct kvm *kvm, const struct options *options,
 		 const struct guest_image *image, enum flush_prim flush_via, struct error *err);
 void machine_finish(struct machine *m);
 

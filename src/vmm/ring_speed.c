@@ -66,13 +66,14 @@ static int time_quickest(struct vcpu *v, unsigned ring, uint64_t iterations, uin
 	return 0;
 }
 
-int ring_speed_measure(int kvm_fd, unsigned ring, struct ring_speed *ret_speed, struct error *err)
+int ring_speed_measure(const struct kvm *kvm, unsigned ring, struct ring_speed *ret_speed,
+		       struct error *err)
 {
 	struct vm vm;
 	uint64_t iterations = FIRST_ITERATIONS / 2, ns = 0;
 	int result = 0;
 
-	if (vm_init(&vm, kvm_fd, 0, 1, MV_MEM_MIN_BYTES, err))
+	if (vm_init(&vm, kvm, 0, 1, MV_MEM_MIN_BYTES, err))
 		return -1;
 	boot_build_page_tables(vm.mem.hva, vm.mem.bytes);
 	memcpy(vm.mem.hva + CODE_GPA, count_down, sizeof(count_down));

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 
 #include "error.h"
+#include "kvm.h"
 
 struct ring_speed {
 	double ns_per_instruction; /* of decrement and jump, the simplest there are */
@@ -13,6 +14,7 @@ struct ring_speed {
 };
 
 /* Measures ring 0 or ring 3 in a VM of its own: some milliseconds. 0, or -1 with an error. */
-int ring_speed_measure(int kvm_fd, unsigned ring, struct ring_speed *ret_speed, struct error *err);
+int ring_speed_measure(const struct kvm *kvm, unsigned ring, struct ring_speed *ret_speed,
+		       struct error *err);
 
 #endif

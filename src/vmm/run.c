@@ -37,7 +37,8 @@ struct run {
 	struct elf_file file;
 	struct guest_image image;
 	struct host_info host;
-	int kvm_fd;
+	struct kvm kvm;
+	struct vm selfcheck_vm; /* stays until the end: a guest waits for no clearing up */
 	int statm_fd;
 	enum flush_prim flush_via;
 	struct machine machine;
@@ -117,7 +118,7 @@ static int check_kernel_marks(struct run *run, struct error *err)
 	bool marks = true;
 
 	if (host_needs(run->options) & MV_HOST_KERNEL &&
-	    kernel_marks_probe(run->kvm_fd, run->options->pcpus.cpu[0], &marks, err))
+	    kernel_marks_probe(&run->kvm, run->options->pcpus.cpu[0], &marks, err))
 		return -1;
 	if (marks)
 		return 0;
@@ -130,8 +131,8 @@ static int check_kernel_marks(struct run *run, struct error *err)
 static int check_host(struct run *run, struct error *err)
 {
 	host_info_read(&run->host);
-	run->kvm_fd = host_open_kvm(err);
-	if (run->kvm_fd < 0 || selfcheck_run(run->kvm_fd, &run->result.selfcheck, err))
+	if (host_open_kvm(&run->kvm, err) ||
+	    selfcheck_run(&run->kvm, &run->selfcheck_vm, &run->result.selfcheck, err))
 		return -1;
 	if (choose_flush(run, err))
 		return -1;
@@ -151,7 +152,7 @@ static int run_machine(struct run *run, struct error *err)
 {
 	struct machine *m = &run->machine;
 
-	if (machine_init(m, run->kvm_fd, run->options, &run->image, run->flush_via, err) ||
+	if (machine_init(m, &run->kvm, run->options, &run->image, run->flush_via, err) ||
 	    repeat_prepare(&run->repeat, &run->file, &m->pcpus, err))
 		return -1;
 	run->host.tsc_hz = m->tsc_hz;
@@ -241,9 +242,11 @@ static int run_steps(struct run *run, struct error *err)
 
 int run_guest(const struct options *options, const struct schedule_file *schedule)
 {
-	struct run run = {
-		.options = options, .schedule = schedule, .start_ns = monotonic_ns(), .kvm_fd = -1
-	};
+	struct run run = { .options = options,
+			   .schedule = schedule,
+			   .start_ns = monotonic_ns(),
+			   .kvm.fd = -1,
+			   .selfcheck_vm.fd = -1 };
 	struct error err;
 
 	block_signals();
@@ -258,13 +261,13 @@ int run_guest(const struct options *options, const struct schedule_file *schedul
 		status = result_exit_status(&run.result);
 	}
 	machine_finish(&run.machine);
+	vm_finish(&run.selfcheck_vm);
 	result_finish(&run.result);
 	elf_file_finish(&run.file);
 	json_output_discard(&run.json);
 	json_output_discard(&run.trace);
 	repeat_finish(&run.repeat);
-	if (run.kvm_fd >= 0)
-		close(run.kvm_fd);
+	host_close_kvm(&run.kvm);
 	if (run.statm_fd >= 0)
 		close(run.statm_fd);
 	return status;

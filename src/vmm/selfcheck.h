@@ -16,6 +16,8 @@
 
 #include "error.h"
 #include "flush.h"
+#include "kvm.h"
+#include "vm.h"
 
 enum proof {
 	PROOF_NONE,	/* not tried: the host lacks what it needs */
@@ -26,22 +28,25 @@ enum proof {
 
 struct selfcheck {
 	enum proof proof[NR_FLUSH_PRIMS];
-	uint64_t resume_ns[NR_FLUSH_PRIMS]; /* least cost of primitive and entry; 0 if not tried */
-	uint64_t plain_resume_ns;	    /* the same with no primitive */
-	bool exit_alone_flushes; /* the control: staleness did not outlive a plain exit */
+	/* The least time of primitive, entry and one pass of the guest; 0 if not tried. */
+	uint64_t resume_ns[NR_FLUSH_PRIMS];
+	uint64_t plain_resume_ns; /* the same with no primitive */
+	bool exit_alone_flushes;  /* the control: staleness did not outlive a plain exit */
 };
 
 /*
- * Runs the self-check in a VM of its own: a few milliseconds. 0, or -1 with an
- * error if KVM lacks what any run needs.
+ * Runs the self-check in a VM of its own: a few milliseconds. 0, or -1 with an error if KVM
+ * lacks what any run needs. The VM is the caller's to finish when there is time: that takes
+ * KVM half a millisecond.
  */
-int selfcheck_run(int kvm_fd, struct selfcheck *ret_check, struct error *err);
+int selfcheck_run(const struct kvm *kvm, struct vm *ret_vm, struct selfcheck *ret_check,
+		  struct error *err);
 
 /*
  * Does to the guest of the self-check what `act` does (NULL: nothing) between two entries,
  * and says whether a stale translation outlives that. 0, or -1 with an error.
  */
-int selfcheck_try(int kvm_fd, void (*act)(struct vcpu *v), enum proof *ret_proof,
+int selfcheck_try(const struct kvm *kvm, void (*act)(struct vcpu *v), enum proof *ret_proof,
 		  struct error *err);
 
 /* The cheapest primitive that was proven, or -1 if none was. */

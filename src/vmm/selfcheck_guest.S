@@ -8,7 +8,7 @@
  *	rdi = a virtual address, mapped to page A
  *	rsi = address of its PTE
  *	r8  = the PTE that maps page A, r9 = the PTE that maps page B
- *	r10 = the doorbell; rdx = where to leave the three values read
+ *	r10 = the doorbell; rdx = where to leave the two values read
  *
  * It runs in ring 3 because only there every KVM executes it natively, through a
  * TLB: an emulated instruction may walk the page tables afresh.
@@ -17,16 +17,13 @@
 	.global selfcheck_guest, selfcheck_guest_end
 
 selfcheck_guest:
-	mov	(%rdi), %rax		/* fills the TLB */
+	mov	(%rdi), %rax		/* fills the TLB, or finds what the last pass left there */
 	mov	%rax, 0(%rdx)
 	xchg	%r8, %r9
 	mov	%r8, (%rsi)		/* maps the other page; nobody flushes */
 	mov	(%rdi), %rax
 	mov	%rax, 8(%rdx)		/* the old page's value if the TLB is stale */
 	movl	$0, (%r10)		/* exit: the VMM applies a primitive, or not */
-	mov	(%rdi), %rax
-	mov	%rax, 16(%rdx)		/* the new page's value if that flushed */
-	movl	$0, (%r10)
 	jmp	selfcheck_guest
 selfcheck_guest_end:
 

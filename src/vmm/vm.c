@@ -108,33 +108,29 @@ static int split_irqchip(struct vm *vm, struct error *err)
 	return kvm_ioctl(err, vm->fd, KVM_ENABLE_CAP, &split);
 }
 
-static int create_vcpus(struct vm *vm, int kvm_fd, unsigned nr_vcpus, struct error *err)
+static int create_vcpus(struct vm *vm, const struct kvm *kvm, unsigned nr_vcpus, struct error *err)
 {
-	struct vcpu_cpuid cpuid;
-
-	if (vcpu_read_cpuid(&cpuid, kvm_fd, err))
-		return -1;
 	vm->vcpu = calloc(nr_vcpus, sizeof(*vm->vcpu));
 	if (!vm->vcpu)
 		return error_set(err, EXIT_HOST, "not enough memory for %u vCPUs", nr_vcpus);
 	for (; vm->nr_vcpus < nr_vcpus; vm->nr_vcpus++) {
 		struct vcpu *v = &vm->vcpu[vm->nr_vcpus];
 
-		if (vcpu_init(v, kvm_fd, vm->fd, &cpuid, vm->index, vm->nr_vcpus, err))
+		if (vcpu_init(v, kvm, vm->fd, vm->index, vm->nr_vcpus, err))
 			return -1;
 	}
 	return 0;
 }
 
-int vm_init(struct vm *vm, int kvm_fd, unsigned index, unsigned nr_vcpus, uint64_t mem_bytes,
-	    struct error *err)
+int vm_init(struct vm *vm, const struct kvm *kvm, unsigned index, unsigned nr_vcpus,
+	    uint64_t mem_bytes, struct error *err)
 {
 	*vm = (struct vm){ .index = index };
-	vm->fd = kvm_ioctl(err, kvm_fd, KVM_CREATE_VM, 0);
+	vm->fd = kvm_ioctl(err, kvm->fd, KVM_CREATE_VM, 0);
 	if (vm->fd < 0)
 		return -1;
 	if (split_irqchip(vm, err) < 0 || catch_steal_msr(vm, err) < 0 ||
-	    map_memory(vm, mem_bytes, err) < 0 || create_vcpus(vm, kvm_fd, nr_vcpus, err)) {
+	    map_memory(vm, mem_bytes, err) < 0 || create_vcpus(vm, kvm, nr_vcpus, err)) {
 		vm_finish(vm);
 		return -1;
 	}

@@ -9,6 +9,7 @@
 #include "console.h"
 #include "error.h"
 #include "guest_mem.h"
+#include "kvm.h"
 #include "minivmm/abi.h"
 #include "vcpu.h"
 
@@ -50,8 +51,8 @@ void vm_layout_add_trace(struct vm_layout *layout, unsigned nr_vcpus);
  * Creates a VM with memory and vCPUs, none of which has run: their registers are
  * KVM's reset state. 0, or -1 with an error.
  */
-int vm_init(struct vm *vm, int kvm_fd, unsigned index, unsigned nr_vcpus, uint64_t mem_bytes,
-	    struct error *err);
+int vm_init(struct vm *vm, const struct kvm *kvm, unsigned index, unsigned nr_vcpus,
+	    uint64_t mem_bytes, struct error *err);
 void vm_finish(struct vm *vm);
 
 /* Sets a vCPU up to start as abi.h says. 0, or -1 with an error. */

@@ -39,11 +39,12 @@ static void fail(const struct error *err)
 	exit(err->status);
 }
 
-static void build(struct vm *vm, int kvm_fd, unsigned nr_vcpus, const uint8_t *code, size_t bytes)
+static void build(struct vm *vm, const struct kvm *kvm, unsigned nr_vcpus, const uint8_t *code,
+		  size_t bytes)
 {
 	struct error err;
 
-	if (vm_init(vm, kvm_fd, 0, nr_vcpus, MEM_BYTES, &err))
+	if (vm_init(vm, kvm, 0, nr_vcpus, MEM_BYTES, &err))
 		fail(&err);
 	boot_build_page_tables(vm->mem.hva, MEM_BYTES);
 	memcpy(vm->mem.hva + CODE_GPA, code, bytes);
@@ -128,7 +129,7 @@ static void init_pcpus(struct pcpus *pcpus, unsigned nr_vcpus)
 		fail(&err);
 }
 
-static void bench_exits(int kvm_fd, enum flush_prim flush_via)
+static void bench_exits(const struct kvm *kvm, enum flush_prim flush_via)
 {
 	struct vm vm;
 	struct pcpus pcpus;
@@ -136,7 +137,7 @@ static void bench_exits(int kvm_fd, enum flush_prim flush_via)
 	uint64_t loop_ns[EXIT_BLOCKS], bare_ns[EXIT_BLOCKS];
 	struct exit_bench bench = { 0 };
 
-	build(&vm, kvm_fd, 1, ring_for_ever, sizeof(ring_for_ever));
+	build(&vm, kvm, 1, ring_for_ever, sizeof(ring_for_ever));
 	start(&vm.vcpu[0],
 	      &(struct kvm_regs){ .rip = CODE_GPA, .rdi = MV_DOORBELL_GPA + MV_DB_NOP });
 	init_pcpus(&pcpus, 1);
@@ -231,13 +232,13 @@ static void *run_vcpu(void *argument)
 	return NULL;
 }
 
-static void bench_change(int kvm_fd, enum flush_prim flush_via)
+static void bench_change(const struct kvm *kvm, enum flush_prim flush_via)
 {
 	pthread_t thread[2];
 	struct mv_hist handover = { 0 };
 	struct error err;
 
-	build(&change.vm, kvm_fd, 2, stamp_for_ever, sizeof(stamp_for_ever));
+	build(&change.vm, kvm, 2, stamp_for_ever, sizeof(stamp_for_ever));
 	init_pcpus(&change.pcpus, 2);
 	double ns_per_tick = 1e6 / vcpu_tsc_khz(&change.vm.vcpu[0]);
 	for (unsigned i = 0; i < 2; i++) {
@@ -272,6 +273,8 @@ static void bench_change(int kvm_fd, enum flush_prim flush_via)
 int main(void)
 {
 	struct selfcheck check;
+	struct kvm kvm;
+	struct vm vm;
 	struct error err;
 	sigset_t kick;
 
@@ -279,15 +282,15 @@ int main(void)
 	sigaddset(&kick, VCPU_KICK_SIGNAL);
 	sigprocmask(SIG_BLOCK, &kick, NULL);
 
-	int kvm_fd = host_open_kvm(&err);
-	if (kvm_fd < 0 || selfcheck_run(kvm_fd, &check, &err))
+	if (host_open_kvm(&kvm, &err) || selfcheck_run(&kvm, &vm, &check, &err))
 		fail(&err);
+	vm_finish(&vm);
 	int best = selfcheck_best(&check);
 	if (best < 0)
 		best = FLUSH_VIA_sregs;
 	printf("{\"flush_via\": \"%s\", ", flush_primitives[best].name);
-	bench_exits(kvm_fd, (enum flush_prim)best);
-	bench_change(kvm_fd, (enum flush_prim)best);
+	bench_exits(&kvm, (enum flush_prim)best);
+	bench_change(&kvm, (enum flush_prim)best);
 	puts("}");
 	return 0;
 }

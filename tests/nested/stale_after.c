@@ -76,9 +76,9 @@ static void stay_on_one_cpu(void)
 static int try_action(void (*act)(struct vcpu *v), struct error *err)
 {
 	enum proof proof;
-	int kvm_fd = host_open_kvm(err);
+	struct kvm kvm;
 
-	if (kvm_fd < 0 || selfcheck_try(kvm_fd, act, &proof, err))
+	if (host_open_kvm(&kvm, err) || selfcheck_try(&kvm, act, &proof, err))
 		return -1;
 	if (proof == PROOF_NONE)
 		return error_set(err, EXIT_HOST, "the guest did not do what it should");

@@ -18,9 +18,10 @@
  * leaf table up to date for all vCPUs, and thus hides the missing flush of another.
  * So each vCPU also has a leaf table that nobody else uses, with a *witness* page
  * for each initiator in it. Only its own flushes bring the shadow of that one up to date.
- * An initiator remaps the witness of just one target with each shootdown, in turn,
- * so that the cost of a shootdown does not depend on the number of targets; an
- * epoch of witnesses therefore lasts as many shootdowns as there are targets.
+ * An initiator remaps the witness of at most one target with each shootdown, in turn,
+ * and that of the same target once in WITNESS_TURNS shootdowns or less: to remap and
+ * to read a page anew costs faults there, and what the oracle costs a vCPU
+ * should not depend on how many there are.
  *
  * Only targets read what an initiator maps: nobody makes the others forget it.
  */
@@ -36,6 +37,8 @@
  * at least, and how many targets have the next one already.
  */
 #define WITNESS_DONE_BITS 16
+
+#define WITNESS_TURNS 8 /* the shootdowns of an epoch of witnesses, or their number if larger */
 
 static uint64_t *epoch_page(const struct epochs *epochs, uint64_t epoch)
 {
@@ -83,9 +86,10 @@ static void witness_map(const struct percpu *initiator, uint32_t rank, uint64_t 
 	paging_store(&target->witness_table[initiator->index], entry);
 }
 
-static void publish_witnesses(struct percpu *initiator)
+/* `done` targets have the epoch after the current one already. */
+static void publish_witnesses(struct percpu *initiator, uint32_t done)
 {
-	uint64_t word = initiator->witness.current << WITNESS_DONE_BITS | initiator->witnesses_done;
+	uint64_t word = initiator->witness.current << WITNESS_DONE_BITS | done;
 
 	__atomic_store_n(&initiator->witness_min, word, __ATOMIC_RELEASE);
 }
@@ -98,7 +102,7 @@ static void initiator_init(struct percpu *initiator)
 	uint64_t entry = oracle_epochs_init(&initiator->witness);
 	for (uint32_t rank = 0; rank < initiator->nr_targets; rank++)
 		witness_map(initiator, rank, entry);
-	publish_witnesses(initiator);
+	publish_witnesses(initiator, 0);
 }
 
 void oracle_init(uint32_t nr_vcpus)
@@ -107,30 +111,44 @@ void oracle_init(uint32_t nr_vcpus)
 		initiator_init(&percpus[i]);
 }
 
+static bool witness_is_due(const struct percpu *initiator)
+{
+	return initiator->witness_turn < initiator->nr_targets;
+}
+
 void oracle_remap(struct percpu *initiator)
 {
 	paging_store(initiator->window_table, oracle_epoch_open_next(&initiator->window));
-	if (initiator->nr_targets)
-		witness_map(initiator, initiator->witnesses_done,
+	if (witness_is_due(initiator))
+		witness_map(initiator, initiator->witness_turn,
 			    oracle_epoch_open_next(&initiator->witness));
 }
 
-static void witnesses_complete(struct percpu *initiator)
+static void witness_complete(struct percpu *initiator)
 {
-	bool epoch_ends = initiator->witnesses_done + 1 == initiator->nr_targets;
+	uint32_t done = initiator->witness_turn + 1;
 
-	initiator->witnesses_done = epoch_ends ? 0 : initiator->witnesses_done + 1;
-	if (epoch_ends)
+	if (done == initiator->nr_targets) {
 		oracle_epoch_close(&initiator->witness);
-	publish_witnesses(initiator);
+		done = 0;
+	}
+	publish_witnesses(initiator, done);
+}
+
+static void next_turn(struct percpu *initiator)
+{
+	uint32_t turn = initiator->witness_turn + 1;
+
+	initiator->witness_turn = turn < initiator->nr_targets || turn < WITNESS_TURNS ? turn : 0;
 }
 
 void oracle_complete(struct percpu *initiator)
 {
 	oracle_epoch_close(&initiator->window);
 	__atomic_store_n(&initiator->window_min, initiator->window.current, __ATOMIC_RELEASE);
-	if (initiator->nr_targets)
-		witnesses_complete(initiator);
+	if (witness_is_due(initiator))
+		witness_complete(initiator);
+	next_turn(initiator);
 }
 
 static __attribute__((noinline)) void count_stale(struct mv_counters *n, uint64_t gva,

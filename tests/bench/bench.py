@@ -6,12 +6,14 @@ Ratios are taken within one run. A figure that misses its target is shown so; th
 exit status tells only whether everything could be measured.
 """
 import argparse
+import glob
 import json
 import os
 import statistics
 import subprocess
 import sys
 import tempfile
+import time
 
 
 def run(minivmm, guest, *options, args=()):
@@ -90,22 +92,31 @@ def bench_many_targets(table, minivmm, guest):
     table.add("pv shootdown, each further preempted target", (p50[256] - p50[16]) / 240, "ns", 20)
 
 
-# What an exit took where the targets in microseconds were set. An exit, an entry and little
-# else is what a hand-over consists of, so they are also held in multiples of an exit.
+# What an exit took where the targets were set. Exits, entries and little else is what a
+# hand-over consists of, and a shootdown: their times are also held in multiples of an exit.
 TARGET_EXIT_NS = 15500
 
 
-def bench_vcpu(table, program):
-    runs = [json.loads(subprocess.check_output([program])) for _ in range(5)]
+def add_in_exits(table, what, exits, target_ns):
+    table.add("  ... %sin exits of a bare KVM_RUN loop" % what, exits, "x",
+              target_ns / TARGET_EXIT_NS)
 
+
+def measure_vcpu(program):
+    return [json.loads(subprocess.check_output([program])) for _ in range(5)]
+
+
+def median_exit_ns(runs):
+    return statistics.median(r["exit_bare_loop_ns"] for r in runs)
+
+
+def bench_vcpu(table, runs):
     def median(value):
         return statistics.median(value(r) for r in runs)
 
     def add_time(name, value, target_ns):
         table.add(name, median(value), "ns", target_ns)
-        table.add("  ... in exits of a bare KVM_RUN loop",
-                  median(lambda r: value(r) / r["exit_bare_loop_ns"]), "x",
-                  target_ns / TARGET_EXIT_NS)
+        add_in_exits(table, "", median(lambda r: value(r) / r["exit_bare_loop_ns"]), target_ns)
 
     table.add("exit loop : bare KVM_RUN loop",
               median(lambda r: r["exit_run_loop_ns"] / r["exit_bare_loop_ns"]), "x", 1.1,
@@ -151,7 +162,7 @@ def spread(values):
     return "%.3g to %.3g of %d" % (min(values), max(values), len(values))
 
 
-def bench_keep(table, overcommit):
+def bench_keep(table, overcommit, exit_ns):
     """Throughput kept of 1:1, for pv-recheck, with pv beside it."""
     for slice_ms, least, work in ((4, 0.97, (100, 500)), (1, 0.93, (100,))):
         for work_us in work:
@@ -160,24 +171,34 @@ def bench_keep(table, overcommit):
                 for name, target in (("pv-recheck", least), ("pv", None)):
                     kept = [over[name]["throughput_per_s"] / even[name]["throughput_per_s"]
                             for even, over in pairs]
-                    lost_ns = (1 - statistics.median(kept)) * slice_ms * 1e6
+                    slice_ns = slice_ms * 1e6
+                    lost_ns = (1 - statistics.median(kept)) * slice_ns
                     table.add("%s keeps of 1:1, %d us of work, %d:1, slice %d ms"
                               % (name, work_us, ratio, slice_ms), statistics.median(kept), "x",
                               target, "%s, %s lost a slice" % (spread(kept), human(lost_ns)),
                               least=True)
+                    if target:
+                        add_in_exits(table, "lost a slice, ", lost_ns / exit_ns,
+                                     (1 - target) * slice_ns)
 
 
-def bench_boost(table, overcommit):
+def bench_boost(table, overcommit, exit_ns):
     """Beside each boost what it would be if the mechanism lost nothing: its 1:1 over ipi."""
+    work_ns, slice_ns = 100e3, 4e6
     for name, target in (("pv", 20), ("pv-recheck", 25)):
-        boosts, most = [], []
+        boosts, most, rounds_ns = [], [], []
         for even, both in overcommit.pairs(2, "ipi," + name, 100):
             ipi = both["ipi"]["throughput_per_s"]
             boosts.append(both[name]["throughput_per_s"] / ipi)
             most.append(even[name]["throughput_per_s"] / ipi)
+            rounds_ns.append(overcommit.pcpus * 1e9 / both[name]["throughput_per_s"])
         table.add("throughput %s : ipi, 100 us of work, 2:1" % name, statistics.median(boosts),
                   "x", target, "%s; with no loss %.3gx" % (spread(boosts),
                                                            statistics.median(most)), least=True)
+        # ipi completes one round in each slice.
+        add_in_exits(table, "a round without its work, ",
+                     (statistics.median(rounds_ns) - work_ns) / exit_ns,
+                     slice_ns / target - work_ns)
 
 
 def bench_tail(table, overcommit):
@@ -263,30 +284,53 @@ def bench_size(table, minivmm, guest, nr_repeats):
         add_crossing(table, repeats, field, whose)
 
 
-SECTIONS = ("latency", "size", "vcpu", "startup", "keep", "boost", "tail", "trace")
+def bench_sweep(table, minivmm, guest):
+    """What a sweep of short runs spends between them: the shorter they are, the larger its share."""
+    with tempfile.TemporaryDirectory() as folder:
+        out = os.path.join(folder, "sweep")
+        start_s = time.monotonic()
+        subprocess.run([minivmm, "sweep", "--vcpus-per-pcpu", "1,2,3,4,8", "--slice", "1ms,4ms",
+                        "--sched", "round-robin,random", "--repeats", "1", "--duration", "200ms",
+                        "--out", out, guest, "--", "work_us=20,50,100,200,500"],
+                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
+        all_ns = (time.monotonic() - start_s) * 1e9
+        runs = glob.glob(os.path.join(out, "runs", "*.json"))
+        guests_ns = 0
+        for path in runs:
+            with open(path) as result:
+                guests_ns += json.load(result)["elapsed_ns"]
+    table.add("sweep of 100 cells, 2 x 200 ms each, outside guests", (1 - guests_ns / all_ns) * 100,
+              "%", 5, "%d runs in %s" % (len(runs), human(all_ns)))
+
+
+SECTIONS = ("latency", "size", "vcpu", "startup", "keep", "boost", "tail", "trace", "sweep")
 
 
 def measure(table, sections, options):
     overcommit = Overcommit(options.minivmm, options.guest, len(os.sched_getaffinity(0)),
                             options.repeats)
+    vcpu_runs = measure_vcpu(os.path.join(options.programs, "bench_vcpu"))
+    exit_ns = median_exit_ns(vcpu_runs)
     if "latency" in sections:
         bench_preempted_targets(table, options.minivmm, options.guest)
         bench_many_targets(table, options.minivmm, options.guest)
     if "size" in sections:
         bench_size(table, options.minivmm, options.guest, options.repeats)
     if "vcpu" in sections:
-        bench_vcpu(table, os.path.join(options.programs, "bench_vcpu"))
+        bench_vcpu(table, vcpu_runs)
     if "startup" in sections:
         bench_startup(table, os.path.join(options.programs, "bench_startup"), options.minivmm,
                       options.guest)
     if "keep" in sections:
-        bench_keep(table, overcommit)
+        bench_keep(table, overcommit, exit_ns)
     if "boost" in sections:
-        bench_boost(table, overcommit)
+        bench_boost(table, overcommit, exit_ns)
     if "tail" in sections:
         bench_tail(table, overcommit)
     if "trace" in sections:
         bench_trace(table, options.minivmm, options.guest)
+    if "sweep" in sections:
+        bench_sweep(table, options.minivmm, options.guest)
 
 
 def pairs_with_trace(minivmm, guest, count, *options, args):

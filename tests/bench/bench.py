@@ -67,7 +67,7 @@ class Table:
                 target = ("at least " if row["target_is_least"] else "at most ") + self.show(
                     row["target"], row["unit"])
             met = {None: "", True: "met", False: "MISSED"}[row["met"]]
-            print("  %-60s %10s   %-16s %-7s %s" % (
+            print("  %-66s %10s   %-16s %-7s %s" % (
                 row["name"], self.show(row["value"], row["unit"]), target, met, row["note"]))
 
 
@@ -162,24 +162,30 @@ def spread(values):
     return "%.3g to %.3g of %d" % (min(values), max(values), len(values))
 
 
-def bench_keep(table, overcommit, exit_ns):
+def add_kept(table, overcommit, exit_ns, ratio, work_us, slice_ms, least, phase="independent"):
     """Throughput kept of 1:1, for pv-recheck, with pv beside it."""
+    slice_ns = slice_ms * 1e6
+    pairs = overcommit.pairs(ratio, "pv,pv-recheck", work_us, "--slice", "%dms" % slice_ms,
+                             "--slice-phase", phase)
+    for name, target in (("pv-recheck", least), ("pv", None)):
+        kept = [over[name]["throughput_per_s"] / even[name]["throughput_per_s"]
+                for even, over in pairs]
+        lost_ns = (1 - statistics.median(kept)) * slice_ns
+        table.add("%s keeps of 1:1, %d us of work, %d:1, slice %d ms%s"
+                  % (name, work_us, ratio, slice_ms, "" if phase == "independent" else ", " + phase),
+                  statistics.median(kept), "x", target,
+                  "%s, %s lost a slice" % (spread(kept), human(lost_ns)), least=True)
+        if target:
+            add_in_exits(table, "lost a slice, ", lost_ns / exit_ns, (1 - target) * slice_ns)
+
+
+def bench_keep(table, overcommit, exit_ns):
     for slice_ms, least, work in ((4, 0.97, (100, 500)), (1, 0.93, (100,))):
         for work_us in work:
             for ratio in (2, 3, 8):
-                pairs = overcommit.pairs(ratio, "pv,pv-recheck", work_us, "--slice", "%dms" % slice_ms)
-                for name, target in (("pv-recheck", least), ("pv", None)):
-                    kept = [over[name]["throughput_per_s"] / even[name]["throughput_per_s"]
-                            for even, over in pairs]
-                    slice_ns = slice_ms * 1e6
-                    lost_ns = (1 - statistics.median(kept)) * slice_ns
-                    table.add("%s keeps of 1:1, %d us of work, %d:1, slice %d ms"
-                              % (name, work_us, ratio, slice_ms), statistics.median(kept), "x",
-                              target, "%s, %s lost a slice" % (spread(kept), human(lost_ns)),
-                              least=True)
-                    if target:
-                        add_in_exits(table, "lost a slice, ", lost_ns / exit_ns,
-                                     (1 - target) * slice_ns)
+                add_kept(table, overcommit, exit_ns, ratio, work_us, slice_ms, least)
+    for phase in ("aligned", "anti"):
+        add_kept(table, overcommit, exit_ns, 2, 100, 4, 0.97, phase)
 
 
 def bench_boost(table, overcommit, exit_ns):

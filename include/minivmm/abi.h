@@ -140,9 +140,8 @@ struct mv_boot_info {
  * no interrupts: nobody may be waiting for it.
  */
 struct mv_control {
-	uint32_t phase;		  /* IN, atomic: number of the running phase, from 1; 0: none */
-	uint32_t flags;		  /* IN: MV_CONTROL_*, constant within a phase */
-	uint64_t phase_start_tsc; /* IN: the guest's TSC when the phase began */
+	uint32_t phase; /* IN, atomic: number of the running phase, from 1; 0: none */
+	uint32_t flags; /* IN: MV_CONTROL_*, constant within a phase */
 };
 
 /*
@@ -169,10 +168,11 @@ struct mv_flush_mask {
  * the same for every mechanism and have histograms of their own.
  */
 struct mv_counters {
-	uint64_t ops;	     /* units of work done: the scenario says which */
-	uint64_t active_ns;  /* sum over phases, from when all vCPUs were in it until this one left */
-	uint64_t shootdowns; /* completed */
-	uint64_t targets;    /* vCPUs to be flushed, summed over shootdowns */
+	uint64_t ops; /* units of work done: the scenario says which */
+	uint64_t
+		active_ns; /* sum over phases, from when all vCPUs were in it until this one left */
+	uint64_t shootdowns;	     /* completed */
+	uint64_t targets;	     /* vCPUs to be flushed, summed over shootdowns */
 	uint64_t targets_preempted;  /* of those, seen preempted when first looked at */
 	uint64_t ipis_sent;	     /* one for each target interrupted */
 	uint64_t flushes_deferred;   /* targets asked to flush when they run next */
@@ -211,7 +211,7 @@ struct mv_results {
 	 (uint64_t)(nr_vcpus) * (nr_mechanisms) * sizeof(struct mv_result))
 
 _Static_assert(sizeof(struct mv_hint) == 64, "one cache line");
-_Static_assert(sizeof(struct mv_control) == 16, "layout is part of the ABI");
+_Static_assert(sizeof(struct mv_control) == 8, "layout is part of the ABI");
 _Static_assert(sizeof(struct mv_counters) == 128, "layout is part of the ABI");
 _Static_assert(sizeof(struct mv_boot_info) <= 4096, "boot info is one page");
 

@@ -98,8 +98,7 @@ static void begin_phase(void)
 		phases.mechanism = MV_PHASE_END;
 	} else {
 		phases.mechanism = (uint32_t)(phases.begun % pvh_boot.nr_mechanisms);
-		control()->phase_start_tsc = rdtsc();
-		phases.end_tsc = control()->phase_start_tsc + phases.ticks;
+		phases.end_tsc = rdtsc() + phases.ticks;
 		__atomic_store_n(&control()->phase, (uint32_t)phases.begun + 1, __ATOMIC_RELEASE);
 	}
 	__atomic_add_fetch(&phases.begun, 1, __ATOMIC_RELEASE);

@@ -13,7 +13,6 @@
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
-#include <x86intrin.h>
 
 #include "collect.h"
 #include "names.h"
@@ -166,14 +165,10 @@ static bool wait_until_all_wait(struct conductor *c)
 
 static void announce(struct conductor *c, uint32_t phase)
 {
-	uint64_t start_tsc = __rdtsc();
-
 	for (unsigned i = 0; i < c->m->nr_vms; i++) {
 		struct mv_control *control = vm_control(&c->m->vm[i]);
 
 		control->flags = c->m->options->trace_path ? MV_CONTROL_TRACE : 0;
-		if (phase) /* at its end, some may still have to read when it began */
-			control->phase_start_tsc = start_tsc;
 		__atomic_store_n(&control->phase, phase, __ATOMIC_RELEASE);
 	}
 }

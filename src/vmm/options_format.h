@@ -11,8 +11,8 @@ typedef void option_visitor(void *context, const char *name, const char *value);
 
 /*
  * Calls `visit` for each option that decides what a run does, with its name, without
- * the dashes, and its value as the option takes it ("" if it takes none): for those that are set to their
- * default only if `all`. What a run prints and writes is left out, --json and the like.
+ * the dashes, and its value as the option takes it ("" if it takes none): for those that are set to
+ * their default only if `all`. What a run prints and writes is left out, --json and the like.
  */
 void options_visit(const struct options *o, bool all, option_visitor *visit, void *context);
 

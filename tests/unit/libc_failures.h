@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Lets a call of libc fail, or do less, that nothing else does so to in a test. The linker puts these
- * wrappers in the place of calloc(), malloc(), realloc() and read() (`--wrap`).
+ * Lets a call of libc fail, or do less, that nothing else does so to in a test. The linker puts
+ * these wrappers in the place of calloc(), malloc(), realloc() and read() (`--wrap`).
  */
 #ifndef TESTS_LIBC_FAILURES_H
 #define TESTS_LIBC_FAILURES_H

@@ -403,22 +403,22 @@ START_TEST(options_that_need_our_own_contract_are_remembered)
 END_TEST
 
 /* clang-format off: a line each */
-#define TESTS(X) \
-	X(defaults_are_as_documented) \
-	X(every_option_arrives_where_it_belongs) \
-	X(a_fault_is_looked_for_where_it_shows) \
-	X(what_follows_two_dashes_is_the_guests) \
-	X(the_default_vcpus_are_no_more_than_the_most) \
+#define TESTS(X)                                             \
+	X(defaults_are_as_documented)                        \
+	X(every_option_arrives_where_it_belongs)             \
+	X(a_fault_is_looked_for_where_it_shows)              \
+	X(what_follows_two_dashes_is_the_guests)             \
+	X(the_default_vcpus_are_no_more_than_the_most)       \
 	X(options_that_need_our_own_contract_are_remembered) \
-	X(gangs_have_aligned_slices) \
-	X(commands_need_no_guest) \
-	X(every_mistake_is_named_in_one_line) \
-	X(guest_arguments_may_fill_their_page_and_no_more) \
-	X(a_guest_argument_with_a_blank_is_refused) \
-	X(a_message_stays_one_line_whatever_it_quotes) \
-	X(a_long_message_ends_in_dots) \
-	X(help_shows_every_option_in_lines_of_80) \
-	X(the_man_page_describes_every_option_and_no_other) \
+	X(gangs_have_aligned_slices)                         \
+	X(commands_need_no_guest)                            \
+	X(every_mistake_is_named_in_one_line)                \
+	X(guest_arguments_may_fill_their_page_and_no_more)   \
+	X(a_guest_argument_with_a_blank_is_refused)          \
+	X(a_message_stays_one_line_whatever_it_quotes)       \
+	X(a_long_message_ends_in_dots)                       \
+	X(help_shows_every_option_in_lines_of_80)            \
+	X(the_man_page_describes_every_option_and_no_other)  \
 	X(completion_offers_every_option_and_every_name)
 /* clang-format on */
 

@@ -72,9 +72,9 @@ static const struct command_row rows[] = {
 	{ "quiet", NULL, "print nothing but failures", set_quiet },
 	{ "help", NULL, "print this", set_help },
 };
-static const struct command_table table = {
-	.nr = sizeof(rows) / sizeof(rows[0]), .row = rows, .operand = add_dir
-};
+static const struct command_table table = { .nr = sizeof(rows) / sizeof(rows[0]),
+					    .row = rows,
+					    .operand = add_dir };
 
 static void print_help(void)
 {

@@ -419,9 +419,9 @@ int sweep_options_parse(int argc, char *const argv[], const struct cpu_list *all
 			struct sweep_options *ret_options, struct error *err)
 {
 	struct command_row rows[COMMAND_LINE_ROWS];
-	struct command_table table = {
-		.nr = make_rows(rows), .row = rows, .operand = take_operand
-	};
+	struct command_table table = { .nr = make_rows(rows),
+				       .row = rows,
+				       .operand = take_operand };
 	struct sweep_options o = {
 		.repeats = 5,
 		.out_dir = "sweep-results",

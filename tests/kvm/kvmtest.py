@@ -19,6 +19,7 @@ import time
 import traceback
 
 import json_schema
+import listing
 
 KVM_GET_API_VERSION = 0xAE00
 KVM_API_VERSION = 12
@@ -177,13 +178,7 @@ def catalog(heading):
     """The names below a heading of --list that begins with this word."""
     listed = run('--list')
     listed.require_status(0)
-    names, wanted = [], False
-    for line in listed.stdout.splitlines():
-        if line.startswith(' '):
-            if wanted:
-                names.append(line.split()[0])
-        elif line:
-            wanted = line.startswith(heading)
+    names = listing.names_below(listed.stdout, heading)
     listed.require(names, f'--list names no {heading}')
     return names
 

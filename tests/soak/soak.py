@@ -17,6 +17,10 @@ import tempfile
 import time
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.append(os.path.join(TOP, 'tests', 'kvm'))
+
+import listing  # noqa: E402, where the line above says
+
 UNITS_S = {'s': 1, 'm': 60, 'h': 3600}
 SAMPLE_S = 0.1
 GROWTH_KIB = 4096     # of a run's memory between a quarter of it and its end
@@ -50,14 +54,7 @@ def parse_time(text):
 def catalog(minivmm, heading):
     """The names below a heading of --list that begins with this word."""
     listed = subprocess.run([minivmm, '--list'], capture_output=True, text=True, check=True)
-    names, wanted = [], False
-    for line in listed.stdout.splitlines():
-        if line.startswith(' '):
-            if wanted:
-                names.append(line.split()[0])
-        elif line:
-            wanted = line.startswith(heading)
-    return names
+    return listing.names_below(listed.stdout, heading)
 
 
 class Sampler:

@@ -624,15 +624,22 @@ START_TEST(what_is_no_readable_file_is_refused)
 }
 END_TEST
 
+/* A file of these bytes; path ends in XXXXXX, which mkstemp() replaces. */
+static void make_file(char *path, const char *bytes, size_t nr_bytes)
+{
+	int fd = mkstemp(path);
+
+	ck_assert_int_eq(write(fd, bytes, nr_bytes), (ssize_t)nr_bytes);
+	close(fd);
+}
+
 START_TEST(a_file_is_read_as_it_is)
 {
 	char path[] = "/tmp/minivmm-unit-XXXXXX";
-	int fd = mkstemp(path);
 	struct elf_file file;
 	struct error err;
 
-	ck_assert_int_eq(write(fd, "\177ELF\0x", 6), 6);
-	close(fd);
+	make_file(path, "\177ELF\0x", 6);
 	ck_assert_msg(!elf_file_read(&file, path, &err), "%s", err.text);
 	ck_assert_uint_eq(file.nr_bytes, 6);
 	ck_assert_mem_eq(file.bytes, "\177ELF\0x", 6);
@@ -684,12 +691,10 @@ END_TEST
 START_TEST(a_file_that_comes_in_pieces_is_read_whole)
 {
 	char path[] = "/tmp/minivmm-unit-XXXXXX";
-	int fd = mkstemp(path);
 	struct elf_file file;
 	struct error err;
 
-	ck_assert_int_eq(write(fd, "\177ELF\0x", 6), 6);
-	close(fd);
+	make_file(path, "\177ELF\0x", 6);
 	read_at_most(1);
 	ck_assert_int_eq(elf_file_read(&file, path, &err), 0);
 	ck_assert_uint_eq(last_read_asked_for(), 1);
@@ -707,12 +712,10 @@ END_TEST
 START_TEST(a_file_that_cannot_be_read_is_refused)
 {
 	char path[] = "/tmp/minivmm-unit-XXXXXX";
-	int fd = mkstemp(path);
 	struct elf_file file;
 	struct error err;
 
-	ck_assert_int_eq(write(fd, "\177ELF", 4), 4);
-	close(fd);
+	make_file(path, "\177ELF", 4);
 	fail_next_read(EIO);
 	assert_refused(path, "read: Input/output error");
 	fail_allocation_after(0);

@@ -153,8 +153,7 @@ static size_t count_slowest(size_t nr)
 	return nr ? (nr + 99) / 100 : 0;
 }
 
-/* ---- the table --------------------------------------------------------------------------------
- */
+/* ---- the table ------------------------------------------------------------ */
 
 #define MAX_COLUMNS (2 * TRACE_MECHANISMS_MAX)
 
@@ -272,8 +271,7 @@ void trace_stats_print(FILE *out, struct trace_data *data)
 		fputs("no shootdown in it\n", out);
 }
 
-/* ---- the subcommand
- * ------------------------------------------------------------------------------ */
+/* ---- the subcommand ------------------------------------------------------- */
 
 static int print_stats_of(const char *path, struct error *err)
 {

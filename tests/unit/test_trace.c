@@ -232,8 +232,7 @@ START_TEST(ring_size_fits)
 }
 END_TEST
 
-/* ---- a guest that lies ------------------------------------------------------------------------
- */
+/* ---- a guest that lies ---------------------------------------------------- */
 
 static const struct {
 	struct mv_trace_event event;
@@ -311,8 +310,7 @@ START_TEST(scribbled_ring_gives_a_sound_file)
 }
 END_TEST
 
-/* ---- the file ---------------------------------------------------------------------------------
- */
+/* ---- the file ------------------------------------------------------------- */
 
 START_TEST(shootdown_is_a_slice_with_its_waits)
 {
@@ -431,8 +429,7 @@ START_TEST(what_began_before_the_window_is_left_out)
 }
 END_TEST
 
-/* ---- where the time went
- * ------------------------------------------------------------------------- */
+/* ---- where the time went -------------------------------------------------- */
 
 static struct trace_costs cost_of_first(void)
 {
@@ -501,8 +498,7 @@ START_TEST(time_without_a_pcpu_is_the_initiators_own)
 }
 END_TEST
 
-/* ---- what is no trace
- * ------------------------------------------------------------------------------ */
+/* ---- what is no trace ----------------------------------------------------- */
 
 START_TEST(file_that_ends_early_is_refused)
 {

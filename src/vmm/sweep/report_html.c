@@ -378,9 +378,7 @@ static void print_charts(const struct page *p, unsigned family)
 	fputs("</div>\n", p->out);
 }
 
-/* ---- tables
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- tables -------------------------------------------------------------- */
 
 struct column {
 	enum figure figure;

@@ -124,6 +124,21 @@ START_TEST(who_gets_a_released_pcpu_is_kicked_for_those_who_still_wait)
 }
 END_TEST
 
+START_TEST(who_comes_back_has_the_holder_kicked_whose_slice_nobody_waited_for)
+{
+	struct stage s;
+
+	stage_start_busy(&s, 1000000);
+	stage_begin_waiting(&s, 2, ACQUIRE); /* the slice of vCPU 0 has a timer */
+	stage_call(&s, 0, RELEASE);
+	stage_assert_runs_on(&s, 2, 0); /* and that of vCPU 2 has none, until: */
+	stage_begin_waiting(&s, 0, ACQUIRE);
+	ck_assert(stage_call(&s, 2, AWAIT_KICK));
+	ck_assert(pcpus_slice_is_over(&s.pcpus, 2));
+	stage_finish(&s);
+}
+END_TEST
+
 START_TEST(a_visitor_that_has_to_go_has_the_holder_of_its_home_kicked)
 {
 	struct stage s;
@@ -283,18 +298,19 @@ START_TEST(no_grace_for_who_does_not_ask_or_where_there_is_none)
 }
 END_TEST
 
-#define CASES(X)                                                            \
-	X(nobody_is_preempted_before_the_slice_is_over)                     \
-	X(after_the_slice_the_pcpu_goes_to_who_has_waited_longest)          \
-	X(a_slice_goes_on_while_nobody_waits_at_home)                       \
-	X(a_preemption_with_nobody_waiting_begins_a_new_slice)              \
-	X(a_slice_that_somebody_waits_for_ends_with_a_kick)                 \
-	X(who_gets_a_released_pcpu_is_kicked_for_those_who_still_wait)      \
-	X(a_visitor_that_has_to_go_has_the_holder_of_its_home_kicked)       \
-	X(who_comes_after_the_end_of_a_slice_has_the_holder_kicked_at_once) \
-	X(only_who_was_waiting_for_a_slice_to_end_is_told_when_it_did)      \
-	X(a_slice_is_extended_once_for_who_is_inside_a_shootdown)           \
-	X(the_grace_ends_with_a_kick)                                       \
-	X(within_the_grace_the_slice_is_not_over)                           \
+#define CASES(X)                                                              \
+	X(nobody_is_preempted_before_the_slice_is_over)                       \
+	X(after_the_slice_the_pcpu_goes_to_who_has_waited_longest)            \
+	X(a_slice_goes_on_while_nobody_waits_at_home)                         \
+	X(a_preemption_with_nobody_waiting_begins_a_new_slice)                \
+	X(a_slice_that_somebody_waits_for_ends_with_a_kick)                   \
+	X(who_gets_a_released_pcpu_is_kicked_for_those_who_still_wait)        \
+	X(who_comes_back_has_the_holder_kicked_whose_slice_nobody_waited_for) \
+	X(a_visitor_that_has_to_go_has_the_holder_of_its_home_kicked)         \
+	X(who_comes_after_the_end_of_a_slice_has_the_holder_kicked_at_once)   \
+	X(only_who_was_waiting_for_a_slice_to_end_is_told_when_it_did)        \
+	X(a_slice_is_extended_once_for_who_is_inside_a_shootdown)             \
+	X(the_grace_ends_with_a_kick)                                         \
+	X(within_the_grace_the_slice_is_not_over)                             \
 	X(no_grace_for_who_does_not_ask_or_where_there_is_none)
 UNIT_SUITE(pcpu_slices, CASES)

@@ -315,8 +315,9 @@ SECTIONS = ("latency", "size", "vcpu", "startup", "keep", "boost", "tail", "trac
 def measure(table, sections, options):
     overcommit = Overcommit(options.minivmm, options.guest, len(os.sched_getaffinity(0)),
                             options.repeats)
-    vcpu_runs = measure_vcpu(os.path.join(options.programs, "bench_vcpu"))
-    exit_ns = median_exit_ns(vcpu_runs)
+    if {"vcpu", "keep", "boost"} & set(sections):
+        vcpu_runs = measure_vcpu(os.path.join(options.programs, "bench_vcpu"))
+        exit_ns = median_exit_ns(vcpu_runs)
     if "latency" in sections:
         bench_preempted_targets(table, options.minivmm, options.guest)
         bench_many_targets(table, options.minivmm, options.guest)

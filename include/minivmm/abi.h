@@ -168,11 +168,10 @@ struct mv_flush_mask {
  * the same for every mechanism and have histograms of their own.
  */
 struct mv_counters {
-	uint64_t ops; /* units of work done: the scenario says which */
-	uint64_t
-		active_ns; /* sum over phases, from when all vCPUs were in it until this one left */
-	uint64_t shootdowns;	     /* completed */
-	uint64_t targets;	     /* vCPUs to be flushed, summed over shootdowns */
+	uint64_t ops;	     /* units of work done: the scenario says which */
+	uint64_t active_ns;  /* sum over phases, from when all were in it until this one left */
+	uint64_t shootdowns; /* completed */
+	uint64_t targets;    /* vCPUs to be flushed, summed over shootdowns */
 	uint64_t targets_preempted;  /* of those, seen preempted when first looked at */
 	uint64_t ipis_sent;	     /* one for each target interrupted */
 	uint64_t flushes_deferred;   /* targets asked to flush when they run next */

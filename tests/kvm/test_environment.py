@@ -13,12 +13,12 @@ import subprocess
 import tempfile
 import time
 
-from kvmtest import (BUILD, GUEST, PCPUS, PCPU_LIST, Failure, Suite, _group_exists, finish,
-                     read_json, run, run_json, start, wait_until)
+from kvmtest import (BUILD, GUEST, PCPUS, PCPU_LIST, SHORT_RUN, Failure, Suite, _group_exists,
+                     finish, read_json, run, run_json, start, wait_until)
 
 SEED = int(os.environ.get('MINIVMM_SEED', random.randrange(1 << 32)))
 KILLS = 30
-SHORT = ['--pcpus', PCPU_LIST, '--vcpus', 4, '--duration', '50ms', GUEST]
+SHORT = ['--pcpus', PCPU_LIST, '--vcpus', 4, *SHORT_RUN, GUEST]
 A_SECOND = ['--pcpus', PCPU_LIST, '--vcpus', 4, '--duration', '500ms', GUEST]
 OLDER = '{"an": "older result"}\n'
 

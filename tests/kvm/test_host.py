@@ -6,9 +6,10 @@ import os
 import shutil
 import tempfile
 
-from kvmtest import GUEST, MINIVMM, PCPU_LIST, Suite, finish, read_json, run, start, test_guest
+from kvmtest import (GUEST, MINIVMM, PCPU_LIST, SHORT_RUN, Suite, finish, read_json, run, start,
+                     test_guest)
 
-RUN = ['--pcpus', PCPU_LIST, '--duration', '100ms', GUEST]
+RUN = ['--pcpus', PCPU_LIST, *SHORT_RUN, GUEST]
 NOBODY = '65534'
 
 

@@ -7,13 +7,13 @@ import signal
 import tempfile
 import time
 
-from kvmtest import (PCPU_LIST, GUEST, Failure, Suite, finish, read_json, run, start, test_guest,
-                     wait_until)
+from kvmtest import (PCPU_LIST, GUEST, SHORT_RUN, Failure, Suite, finish, read_json, run, start,
+                     test_guest, wait_until)
 
 VCPUS = 4
 MOMENTS = 24  # of the sweep over a whole run
 LONG = ['--pcpus', PCPU_LIST, '--vcpus', VCPUS, '--duration', '60s', GUEST]
-SHORT = ['--pcpus', PCPU_LIST, '--vcpus', VCPUS, '--duration', '150ms', GUEST]
+SHORT = ['--pcpus', PCPU_LIST, '--vcpus', VCPUS, *SHORT_RUN, GUEST]
 
 
 class Interruptible:

@@ -25,9 +25,17 @@ static const struct mv_result *result_of(const struct machine *m, unsigned vcpu,
 	return &results_of(vm)->result[vcpu % o->nr_vcpus * o->nr_mechanisms + mechanism];
 }
 
-uint64_t collect_shootdowns(const struct machine *m, unsigned vcpu, unsigned mechanism)
+struct so_far collect_so_far(const struct machine *m, unsigned mechanism)
 {
-	return __atomic_load_n(&result_of(m, vcpu, mechanism)->n.shootdowns, __ATOMIC_RELAXED);
+	struct so_far sum = { 0 };
+
+	for (unsigned v = 0; v < m->nr_vcpus; v++) {
+		const struct mv_counters *n = &result_of(m, v, mechanism)->n;
+
+		sum.shootdowns += __atomic_load_n(&n->shootdowns, __ATOMIC_RELAXED);
+		sum.oracle_reads += __atomic_load_n(&n->oracle_reads, __ATOMIC_RELAXED);
+	}
+	return sum;
 }
 
 /* ---- gathering ------------------------------------------------------------------ */

@@ -7,8 +7,12 @@
 #include "machine.h"
 #include "result.h"
 
-/* Shootdowns that a vCPU has counted so far; the guest may still be running. */
-uint64_t collect_shootdowns(const struct machine *m, unsigned vcpu, unsigned mechanism);
+/* What all vCPUs have counted under a mechanism so far; the guests may still be running. */
+struct so_far {
+	uint64_t shootdowns;
+	uint64_t oracle_reads;
+};
+struct so_far collect_so_far(const struct machine *m, unsigned mechanism);
 
 /*
  * Fills in what the stopped machine's guests and vCPUs counted. 0, or -1 with an

@@ -173,14 +173,13 @@ static void announce(struct conductor *c, uint32_t phase)
 	}
 }
 
-/* Shootdowns so far under the present mechanism, as the guests have them counted. */
-static uint64_t count_shootdowns(const struct conductor *c)
+/* Shootdowns that nobody has looked at say nothing: where all targets were preempted, a count
+ * can be full before one of them runs. */
+static bool has_enough(const struct conductor *c, uint64_t shootdowns)
 {
-	uint64_t sum = 0;
+	struct so_far so_far = collect_so_far(c->m, c->mechanism);
 
-	for (unsigned i = 0; i < c->m->nr_vcpus; i++)
-		sum += collect_shootdowns(c->m, i, c->mechanism);
-	return sum;
+	return so_far.shootdowns >= shootdowns && so_far.oracle_reads > 0;
 }
 
 /* Until the phase's time is over, or with --count its share of shootdowns is done. */
@@ -190,7 +189,7 @@ static bool let_phase_run(struct conductor *c, unsigned round)
 	uint64_t goal = c->m->options->count * (round + 1) / c->nr_rounds;
 
 	if (c->m->options->count) {
-		while (count_shootdowns(c) < goal) {
+		while (!has_enough(c, goal)) {
 			if (!wait_event(c, monotonic_ns() + COUNT_CHECK_NS))
 				return false;
 		}

@@ -14,10 +14,8 @@ static uint64_t count_all_shootdowns(const struct machine *m)
 {
 	uint64_t sum = 0;
 
-	for (unsigned v = 0; v < m->nr_vcpus; v++) {
-		for (unsigned k = 0; k < m->options->nr_mechanisms; k++)
-			sum += collect_shootdowns(m, v, k);
-	}
+	for (unsigned k = 0; k < m->options->nr_mechanisms; k++)
+		sum += collect_so_far(m, k).shootdowns;
 	return sum;
 }
 

@@ -111,6 +111,14 @@ def count_ends_the_run():
         result.require(m['shootdowns'] >= 50, f'{name} ended after {m["shootdowns"]} shootdowns')
 
 
+def count_waits_for_a_reader():
+    """vCPU 0 is done long before its slice is over, and nobody has looked before it is."""
+    for _ in range(5):
+        result = run_json('--pcpus', PCPUS[0], '--vcpus', 2, '--slice', '100ms', '--count', 1,
+                          '--shootdown', 'pv', GUEST, '--', 'scenario=ping')
+        require_sound(result, ['pv'])
+
+
 def seed_is_recorded():
     result = measure('--seed', 12345)
     result.require(result.json['config']['seed'] == 12345, 'the seed given is not recorded')
@@ -149,6 +157,7 @@ suite.test('one pCPU', measure, '--pcpus', PCPUS[0], '--vcpus', 3)
 suite.test('slices of 100 us', measure, '--slice', '100us')
 suite.test('slices without jitter', measure, '--slice-jitter', '0')
 suite.test('--count ends the run', count_ends_the_run)
+suite.test('--count waits for a reader', count_waits_for_a_reader)
 suite.test('--seed is recorded', seed_is_recorded)
 for a_scenario in catalog('scenarios'):
     suite.test(f'64 vCPUs, {a_scenario}', many_vcpus, a_scenario, 64, '--slice', '1ms')

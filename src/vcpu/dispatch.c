@@ -49,7 +49,7 @@ static void record_begin(struct pcpus *p, unsigned pcpu)
 	struct pcpu *c = &p->pcpu[pcpu];
 	struct schedule_log *log = p->config.record;
 
-	if (!log)
+	if (!log || p->between_parts)
 		return;
 	if (log->nr == 0)
 		p->recorded_since_ns = c->slice_start_ns;
@@ -65,6 +65,8 @@ static void record_begin(struct pcpus *p, unsigned pcpu)
 /* A forced exit counts from the moment of the force, which is what a replay can repeat. */
 static void end_slice(struct pcpus *p, struct pcpu *c, enum slice_end end)
 {
+	if (p->between_parts)
+		return;
 	if (p->config.record) {
 		bool forced = slice_end_is_forced(end) && c->timed;
 		uint64_t end_ns = forced ? c->slice_end_ns : monotonic_ns();
@@ -317,10 +319,26 @@ void dispatch_check_replay(struct pcpus *p)
 		serve_idle(p, 0, 0);
 }
 
-void dispatch_stop(struct pcpus *p)
+static void stop_slices(struct pcpus *p)
 {
 	for (unsigned c = 0; c < p->config.nr_pcpus; c++) {
 		if (p->pcpu[c].current != NOBODY)
 			end_slice(p, &p->pcpu[c], SLICE_stopped);
+		p->pcpu[c].replayed = NULL;
 	}
+}
+
+void dispatch_end_part(struct pcpus *p)
+{
+	stop_slices(p);
+	p->between_parts = true;
+	if (p->config.replay) {
+		replay_end_part(p->config.replay);
+		serve_idle(p, 0, 0);
+	}
+}
+
+void dispatch_stop(struct pcpus *p)
+{
+	stop_slices(p);
 }

@@ -242,6 +242,14 @@ void pcpus_begin_part(struct pcpus *p, uint32_t phase)
 				 &(struct schedule_entry){ .vcpu = phase, .end = SLICE_phase });
 	if (p->config.replay)
 		replay_begin_part(p->config.replay);
+	p->between_parts = false;
+	pthread_mutex_unlock(&p->lock);
+}
+
+void pcpus_end_part(struct pcpus *p)
+{
+	pthread_mutex_lock(&p->lock);
+	dispatch_end_part(p);
 	pthread_mutex_unlock(&p->lock);
 }
 

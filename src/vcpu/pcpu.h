@@ -75,6 +75,7 @@ struct pcpus {
 	uint64_t random;
 	uint64_t recorded_since_ns; /* CLOCK_MONOTONIC of the first slice in the log */
 	bool stopping;
+	bool between_parts;    /* see pcpus_end_part() */
 	bool kernel_schedules; /* see pcpus_let_kernel_schedule() */
 };
 
@@ -124,6 +125,13 @@ void pcpus_let_kernel_schedule(struct pcpus *p, bool yes);
  * SCHEDULE_NO_PHASE after the last. What is recorded and replayed is divided here.
  */
 void pcpus_begin_part(struct pcpus *p, uint32_t phase);
+
+/*
+ * The phase is over, and the vCPUs are on their way to where they wait for the next. Until
+ * that begins, nothing is recorded and the policy decides: whoever is there yields until
+ * the last one is, thousands of times where the host is busy, and nobody wants that again.
+ */
+void pcpus_end_part(struct pcpus *p);
 
 /* Whether vCPU i holds a pCPU that another vCPU waits for, beyond its slice. */
 bool pcpus_slice_is_over(struct pcpus *p, unsigned i);

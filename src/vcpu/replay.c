@@ -42,6 +42,11 @@ static void start_part(struct replay *r, size_t begin)
 	link_part(r, begin);
 }
 
+void replay_end_part(struct replay *r)
+{
+	forget_part(r);
+}
+
 void replay_begin_part(struct replay *r)
 {
 	size_t behind = r->part_end + 1;

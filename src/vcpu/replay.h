@@ -66,6 +66,9 @@ void replay_finish(struct replay *r);
 /* While all vCPUs wait for a phase: goes on with the part that follows the next one. */
 void replay_begin_part(struct replay *r);
 
+/* The present part is over, with all that is recorded of it. */
+void replay_end_part(struct replay *r);
+
 #define REPLAY_BY_POLICY (-1) /* nothing is recorded for this pCPU any more */
 #define REPLAY_WAIT	 (-2)
 

@@ -23,7 +23,7 @@
 	X(halted, "halted", false, "halted")                                   \
 	X(yielded, "yielded", false, "gave its pCPU away")                     \
 	X(blocked, "blocked", false, "waited for the next phase")              \
-	X(stopped, "stopped", false, "had the pCPU when the run, or the log, was over")
+	X(stopped, "stopped", false, "had the pCPU when the phase, the run or the log was over")
 
 enum slice_end {
 #define X(id, name, forced, summary) SLICE_##id,

@@ -213,6 +213,7 @@ static bool run_phase(struct conductor *c, unsigned round, unsigned mechanism)
 	if (!let_phase_run(c, round))
 		return false;
 	announce(c, 0);
+	pcpus_end_part(&c->m->pcpus);
 	if (!wait_until_all_wait(c))
 		return false;
 	trace(c->m->phase_trace, TRACE_PHASE_END, mechanism);

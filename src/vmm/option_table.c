@@ -336,7 +336,7 @@ const struct option_row option_table[] = {
 	  set_mark_exits },
 	{ "hide", "LIST", "hide features from the guests' CPUID (none)", set_hide },
 	{ "duration", "TIME", "how long each mechanism runs (2s)", set_duration },
-	{ "count", "N", "end each mechanism after N shootdowns, one of them checked", set_count },
+	{ "count", "N", "end each mechanism after N shootdowns, once checked", set_count },
 	{ "seed", "N", "everything random comes from it (drawn, and reported)", set_seed },
 	{ "record", "FILE", "write the schedule of the run, for --replay", set_record },
 	{ "replay", "FILE", "repeat a recorded schedule, with its options", set_replay },

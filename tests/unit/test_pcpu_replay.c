@@ -89,6 +89,34 @@ START_TEST(what_is_recorded_is_what_happened)
 }
 END_TEST
 
+START_TEST(the_way_out_of_a_phase_is_not_recorded)
+{
+	static const struct decision expected[] = { { 0, 0, SLICE_stopped },
+						    { 1, 1, SLICE_stopped },
+						    { 5, 0, SLICE_phase },
+						    { 2, 0, SLICE_stopped } };
+	struct schedule_log log;
+	struct stage s;
+
+	start_recording(&s, &log, stage_config(NEVER_OVER));
+	ck_assert(stage_call(&s, 0, ACQUIRE));
+	ck_assert(stage_call(&s, 1, ACQUIRE));
+	stage_begin_waiting(&s, 2, ACQUIRE);
+	pcpus_end_part(&s.pcpus);
+	stage_begin_waiting(&s, 0, YIELD);
+	stage_assert_runs_on(&s, 2, 0);
+	stage_call(&s, 2, BLOCK);
+	stage_assert_runs_on(&s, 0, 0);
+	stage_call(&s, 0, BLOCK);
+	stage_call(&s, 1, BLOCK);
+	pcpus_begin_part(&s.pcpus, 5);
+	ck_assert(stage_call(&s, 2, ACQUIRE));
+	pcpus_stop(&s.pcpus);
+	assert_recorded(&log, expected, COUNT_OF(expected));
+	finish_recording(&s, &log);
+}
+END_TEST
+
 START_TEST(a_slice_that_is_ended_by_force_lasted_until_then)
 {
 	static const struct decision expected[] = { { 0, 0, SLICE_expired },
@@ -492,6 +520,40 @@ START_TEST(who_waits_for_the_next_phase_is_not_waited_for)
 }
 END_TEST
 
+START_TEST(the_way_out_of_a_phase_is_the_policys)
+{
+	static const struct schedule_entry entries[] = {
+		{ .pcpu = 0, .vcpu = 0, .end = SLICE_stopped },
+		{ .pcpu = 1, .vcpu = 1, .end = SLICE_halted },
+		{ .pcpu = 0, .vcpu = 2, .end = SLICE_halted },
+		{ .end = SLICE_phase },
+		{ .pcpu = 1, .vcpu = 2, .end = SLICE_halted },
+	};
+	struct rerun r;
+
+	START_RERUN(&r, entries);
+	ck_assert(stage_call(&r.stage, 0, ACQUIRE));
+	ck_assert(stage_call(&r.stage, 1, ACQUIRE));
+	stage_call(&r.stage, 1, RELEASE);
+	ck_assert(stage_call(&r.stage, 4, ACQUIRE));
+	stage_begin_waiting(&r.stage, 3, ACQUIRE);
+	stage_begin_waiting(&r.stage, 0, YIELD); /* now vCPU 2 is due */
+	ck_assert_uint_eq(stage_running(&r.stage), BIT(4));
+	pcpus_end_part(&r.stage.pcpus);
+	stage_assert_runs_on(&r.stage, 3, 0);
+	stage_call(&r.stage, 3, BLOCK);
+	stage_assert_runs_on(&r.stage, 0, 0);
+	stage_call(&r.stage, 0, BLOCK);
+	stage_call(&r.stage, 4, BLOCK);
+	assert_counts(&r, 2, 1, 1);
+	pcpus_begin_part(&r.stage.pcpus, 0);
+	ck_assert(stage_call(&r.stage, 2, ACQUIRE));
+	stage_assert_runs_on(&r.stage, 2, 1);
+	assert_counts(&r, 3, 1, 1);
+	finish_rerun(&r);
+}
+END_TEST
+
 START_TEST(who_halts_is_waited_for)
 {
 	static const struct schedule_entry entries[] = {
@@ -596,6 +658,7 @@ END_TEST
 
 #define CASES(X)                                                                 \
 	X(what_is_recorded_is_what_happened)                                     \
+	X(the_way_out_of_a_phase_is_not_recorded)                                \
 	X(a_slice_that_is_ended_by_force_lasted_until_then)                      \
 	X(who_halts_within_its_slice_or_has_no_timer_was_not_forced)             \
 	X(who_keeps_its_pcpu_begins_another_slice)                               \
@@ -610,6 +673,7 @@ END_TEST
 	X(what_follows_the_last_recorded_slice_is_the_policys)                   \
 	X(where_nothing_is_recorded_the_policy_decides)                          \
 	X(who_waits_for_the_next_phase_is_not_waited_for)                        \
+	X(the_way_out_of_a_phase_is_the_policys)                                 \
 	X(who_halts_is_waited_for)                                               \
 	X(a_replay_that_waits_in_vain_says_so_and_leaves_the_rest_to_the_policy) \
 	X(nobody_waits_for_a_replay_at_the_end)                                  \

@@ -324,7 +324,6 @@ static void stop_slices(struct pcpus *p)
 	for (unsigned c = 0; c < p->config.nr_pcpus; c++) {
 		if (p->pcpu[c].current != NOBODY)
 			end_slice(p, &p->pcpu[c], SLICE_stopped);
-		p->pcpu[c].replayed = NULL;
 	}
 }
 

@@ -2,7 +2,7 @@
 /*
  * All that runs in ring 0 after start-up: short handlers, some of them on the hot path.
  *
- * On KVMs that emulate ring 0 every instruction here costs 1.5 to 2.3 us, and
+ * On KVMs that emulate ring 0 every instruction here costs 0.2 to 2.3 us, by host, and
  * only simple instructions are emulated at all (no bit scans, multiplications or
  * SSE). Interrupts stay off. What is rare or long goes to ring 3.
  */

@@ -319,7 +319,7 @@ void dispatch_check_replay(struct pcpus *p)
 		serve_idle(p, 0, 0);
 }
 
-static void stop_slices(struct pcpus *p)
+void dispatch_stop_slices(struct pcpus *p)
 {
 	for (unsigned c = 0; c < p->config.nr_pcpus; c++) {
 		if (p->pcpu[c].current != NOBODY)
@@ -329,15 +329,10 @@ static void stop_slices(struct pcpus *p)
 
 void dispatch_end_part(struct pcpus *p)
 {
-	stop_slices(p);
+	dispatch_stop_slices(p);
 	p->between_parts = true;
 	if (p->config.replay) {
 		replay_end_part(p->config.replay);
 		serve_idle(p, 0, 0);
 	}
-}
-
-void dispatch_stop(struct pcpus *p)
-{
-	stop_slices(p);
 }

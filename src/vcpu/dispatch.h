@@ -47,10 +47,10 @@ bool dispatch_is_wanted(const struct pcpus *p, unsigned i);
 /* If a replay has waited too long for a vCPU, those that are ready run by the policy. */
 void dispatch_check_replay(struct pcpus *p);
 
-/* See pcpus_end_part(). */
-void dispatch_end_part(struct pcpus *p);
+/* The run is over, or a part of it: what still runs is recorded as it stands. */
+void dispatch_stop_slices(struct pcpus *p);
 
-/* The run is over: what still runs is recorded as it stands. */
-void dispatch_stop(struct pcpus *p);
+/* The same, and until the next part the policy decides, unrecorded: see pcpus_end_part(). */
+void dispatch_end_part(struct pcpus *p);
 
 #endif

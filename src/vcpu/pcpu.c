@@ -261,7 +261,7 @@ uint64_t pcpus_expired_ns(const struct pcpus *p, unsigned i)
 void pcpus_stop(struct pcpus *p)
 {
 	pthread_mutex_lock(&p->lock);
-	dispatch_stop(p);
+	dispatch_stop_slices(p);
 	__atomic_store_n(&p->stopping, true, __ATOMIC_RELEASE);
 	for (unsigned i = 0; i < p->nr_entities; i++) {
 		__atomic_store_n(&p->waiter[i].granted, 1, __ATOMIC_RELEASE);

@@ -127,7 +127,7 @@ void pcpus_let_kernel_schedule(struct pcpus *p, bool yes);
 void pcpus_begin_part(struct pcpus *p, uint32_t phase);
 
 /*
- * The phase is over, and the vCPUs are on their way to where they wait for the next. Until
+ * The phase is over, and the vCPUs will be told to go where they wait for the next. Until
  * that begins, nothing is recorded and the policy decides: whoever is there yields until
  * the last one is, thousands of times where the host is busy, and nobody wants that again.
  */

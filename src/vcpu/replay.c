@@ -8,7 +8,7 @@
 
 /* ---- parts of the schedule -------------------------------------------------- */
 
-static void forget_part(struct replay *r)
+void replay_end_part(struct replay *r)
 {
 	for (unsigned c = 0; c < r->nr_pcpus; c++)
 		r->pcpu[c] = (struct replay_pcpu){ .next = NONE };
@@ -24,7 +24,7 @@ static bool is_slice(const struct replay *r, size_t k)
 /* From the last entry to the first, so that each meets the one that follows it. */
 static void link_part(struct replay *r, size_t begin)
 {
-	forget_part(r);
+	replay_end_part(r);
 	for (size_t k = r->part_end; k-- > begin;) {
 		const struct schedule_entry *e = &r->log->entry[k];
 
@@ -40,11 +40,6 @@ static void start_part(struct replay *r, size_t begin)
 	while (r->part_end < r->log->nr && is_slice(r, r->part_end))
 		r->part_end++;
 	link_part(r, begin);
-}
-
-void replay_end_part(struct replay *r)
-{
-	forget_part(r);
 }
 
 void replay_begin_part(struct replay *r)
@@ -185,7 +180,7 @@ static void diverge(struct replay *r, const struct replay_pcpu *c)
 		r->counts.first_pcpu = r->log->entry[c->next].pcpu;
 		r->counts.first_vcpu = r->log->entry[c->next].vcpu;
 	}
-	forget_part(r);
+	replay_end_part(r);
 }
 
 bool replay_lose_patience(struct replay *r, uint64_t now_ns)

@@ -173,8 +173,10 @@ static void announce(struct conductor *c, uint32_t phase)
 	}
 }
 
-/* Shootdowns that nobody has looked at say nothing: where all targets were preempted, a count
- * can be full before one of them runs. */
+/*
+ * Shootdowns that nobody has looked at say nothing: where all targets were preempted, a
+ * count can be full before one of them runs.
+ */
 static bool has_enough(const struct conductor *c, uint64_t shootdowns)
 {
 	struct so_far so_far = collect_so_far(c->m, c->mechanism);
@@ -212,8 +214,8 @@ static bool run_phase(struct conductor *c, unsigned round, unsigned mechanism)
 	phase_gate_open(&c->m->gate, mechanism);
 	if (!let_phase_run(c, round))
 		return false;
+	pcpus_end_part(&c->m->pcpus); /* before anybody is on the way out */
 	announce(c, 0);
-	pcpus_end_part(&c->m->pcpus);
 	if (!wait_until_all_wait(c))
 		return false;
 	trace(c->m->phase_trace, TRACE_PHASE_END, mechanism);

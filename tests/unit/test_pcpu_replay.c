@@ -15,6 +15,14 @@ static void start_recording(struct stage *s, struct schedule_log *log, struct pc
 	stage_start(s, config);
 }
 
+/* vCPUs 0 and 1 have the pCPUs. */
+static void start_recording_busy(struct stage *s, struct schedule_log *log, uint64_t slice_ns)
+{
+	start_recording(s, log, stage_config(slice_ns));
+	ck_assert(stage_call(s, 0, ACQUIRE));
+	ck_assert(stage_call(s, 1, ACQUIRE));
+}
+
 static void finish_recording(struct stage *s, struct schedule_log *log)
 {
 	stage_finish(s);
@@ -98,9 +106,7 @@ START_TEST(the_way_out_of_a_phase_is_not_recorded)
 	struct schedule_log log;
 	struct stage s;
 
-	start_recording(&s, &log, stage_config(NEVER_OVER));
-	ck_assert(stage_call(&s, 0, ACQUIRE));
-	ck_assert(stage_call(&s, 1, ACQUIRE));
+	start_recording_busy(&s, &log, NEVER_OVER);
 	stage_begin_waiting(&s, 2, ACQUIRE);
 	pcpus_end_part(&s.pcpus);
 	stage_begin_waiting(&s, 0, YIELD);
@@ -125,9 +131,7 @@ START_TEST(a_slice_that_is_ended_by_force_lasted_until_then)
 	struct schedule_log log;
 	struct stage s;
 
-	start_recording(&s, &log, stage_config(OVER_AT_ONCE));
-	ck_assert(stage_call(&s, 0, ACQUIRE));
-	ck_assert(stage_call(&s, 1, ACQUIRE));
+	start_recording_busy(&s, &log, OVER_AT_ONCE);
 	stage_let_time_pass();
 	stage_begin_waiting(&s, 2, ACQUIRE);
 	ck_assert(stage_call(&s, 0, AWAIT_KICK));
@@ -154,9 +158,7 @@ START_TEST(who_halts_within_its_slice_or_has_no_timer_was_not_forced)
 	struct schedule_log log;
 	struct stage s;
 
-	start_recording(&s, &log, stage_config(NEVER_OVER));
-	ck_assert(stage_call(&s, 0, ACQUIRE));
-	ck_assert(stage_call(&s, 1, ACQUIRE));
+	start_recording_busy(&s, &log, NEVER_OVER);
 	stage_begin_waiting(&s, 2, ACQUIRE);
 	stage_call(&s, 0, RELEASE); /* it is timed */
 	s.pcpus.pcpu[1].slice_end_ns = s.pcpus.pcpu[1].slice_start_ns;

@@ -23,7 +23,7 @@ import time
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 WORK = os.path.join(TOP, 'build-mutants')
 FLAGS = ['-std=gnu11', '-O1', '-D_GNU_SOURCE', '-fsanitize=address,undefined',
-         '-fno-sanitize-recover=all', '-Werror=return-type', '-Iinclude', '-Isrc/vcpu', '-Isrc/vmm',
+         '-fno-sanitize-recover=all', '-Werror=return-type', '-Iinclude', '-Isrc',
          '-Itests/unit']
 # Of these, calls can be made to fail.
 LIBC_FAILURES = ['tests/unit/libc_failures.c']
@@ -38,22 +38,22 @@ LIBRARIES = ['-fsanitize=address,undefined', *WRAPPED, '-Wl,--unresolved-symbols
 PATIENCE, PATIENCE_S, CPU_PATIENCE_S, ASLEEP_S = 10, 20, 5, 3
 
 PCPU_SUITES = ['pcpu', 'pcpu_slices', 'pcpu_replay']
-PCPU_SOURCES = ['tests/unit/pcpu_stage.c', 'src/vcpu/pcpu.c', 'src/vcpu/dispatch.c',
-                'src/vcpu/replay.c', 'src/vcpu/schedule_log.c', 'src/vcpu/sched_policy.c', 'src/vcpu/error.c']
-ELF_SOURCES = ['src/vmm/elf_image.c', 'src/vmm/elf_notes.c', 'src/vmm/elf_file.c', 'src/vcpu/error.c']
+PCPU_SOURCES = ['tests/unit/pcpu_stage.c', 'src/vcpu/sched/pcpu.c', 'src/vcpu/sched/dispatch.c',
+                'src/vcpu/sched/replay.c', 'src/vcpu/sched/schedule_log.c', 'src/vcpu/sched/sched_policy.c', 'src/vcpu/base/error.c']
+ELF_SOURCES = ['src/vmm/guest/elf_image.c', 'src/vmm/guest/elf_notes.c', 'src/vmm/guest/elf_file.c', 'src/vcpu/base/error.c']
 
 # What is broken: (group, the suites that have to notice, the sources they need).
 TARGETS = {
-    'include/minivmm/pv_flush.h': ('protocol', ['pv_flush', 'steal'], ['src/vcpu/steal.c', 'src/vcpu/fault.c']),
-    'src/vcpu/steal.c': ('protocol', ['steal'], ['src/vcpu/fault.c']),
-    'src/vcpu/sched_policy.c': ('scheduler', ['sched_policy'], []),
-    'src/vcpu/pcpu.c': ('scheduler', PCPU_SUITES, PCPU_SOURCES),
-    'src/vcpu/dispatch.c': ('scheduler', PCPU_SUITES, PCPU_SOURCES),
-    'src/vcpu/replay.c': ('scheduler', ['replay', *PCPU_SUITES], PCPU_SOURCES),
-    'src/vcpu/schedule_log.c': ('scheduler', ['replay', 'pcpu_replay'], PCPU_SOURCES),
-    'src/vmm/elf_image.c': ('loader', ['elf'], ELF_SOURCES),
-    'src/vmm/elf_notes.c': ('loader', ['elf'], ELF_SOURCES),
-    'src/vmm/elf_file.c': ('loader', ['elf'], ELF_SOURCES),
+    'include/minivmm/pv_flush.h': ('protocol', ['pv_flush', 'steal'], ['src/vcpu/protocol/steal.c', 'src/vcpu/protocol/fault.c']),
+    'src/vcpu/protocol/steal.c': ('protocol', ['steal'], ['src/vcpu/protocol/fault.c']),
+    'src/vcpu/sched/sched_policy.c': ('scheduler', ['sched_policy'], []),
+    'src/vcpu/sched/pcpu.c': ('scheduler', PCPU_SUITES, PCPU_SOURCES),
+    'src/vcpu/sched/dispatch.c': ('scheduler', PCPU_SUITES, PCPU_SOURCES),
+    'src/vcpu/sched/replay.c': ('scheduler', ['replay', *PCPU_SUITES], PCPU_SOURCES),
+    'src/vcpu/sched/schedule_log.c': ('scheduler', ['replay', 'pcpu_replay'], PCPU_SOURCES),
+    'src/vmm/guest/elf_image.c': ('loader', ['elf'], ELF_SOURCES),
+    'src/vmm/guest/elf_notes.c': ('loader', ['elf'], ELF_SOURCES),
+    'src/vmm/guest/elf_file.c': ('loader', ['elf'], ELF_SOURCES),
 }
 
 RUNNING = set()  # the sessions of mutants under test

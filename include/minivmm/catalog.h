@@ -10,7 +10,7 @@
 #define MINIVMM_CATALOG_H
 
 /*
- * X(id, name, host, summary). The guest's src/guest-kernel/mechanism_<id>.c defines
+ * X(id, name, host, summary). The guest's src/guest-kernel/mechanisms/<id>.c defines
  * `const struct mechanism mechanism_<id>`. `host` says what the host does for it
  * while its phases run, as a set of MV_HOST_*.
  */
@@ -69,7 +69,7 @@
 /*
  * X(id, name, shootdown, summary): ways to break the protocol on purpose, each of which a
  * run must catch as stale reads. `shootdown` is what is measured where the user names no
- * mechanisms. The host's are in src/vcpu/fault.c, the guest's in src/guest-kernel/fault.c.
+ * mechanisms. The host's are in src/vcpu/protocol/fault.c, the guest's in src/guest-kernel/shootdown/fault.c.
  */
 #define MV_FAULTS(X)                                                                            \
 	X(skip_deferred_flush, "skip-deferred-flush", "ipi,pv",                                 \

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The life of a vCPU's thread: wait for a pCPU, execute, handle exits, give way. */
-#include "run_loop.h"
+#include "vcpu/run_loop.h"
 
 #include <string.h>
 

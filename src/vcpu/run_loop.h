@@ -3,8 +3,8 @@
 #ifndef VCPU_RUN_LOOP_H
 #define VCPU_RUN_LOOP_H
 
-#include "pcpu.h"
-#include "vcpu.h"
+#include "vcpu/cpu/vcpu.h"
+#include "vcpu/sched/pcpu.h"
 
 /* What the vCPU does after an exit has been handled. */
 enum vcpu_action {

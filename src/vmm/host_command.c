@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* `minivmm host`: what this host's KVM is, and what it was seen to do. */
 #define _GNU_SOURCE
-#include "host_command.h"
+#include "vmm/host_command.h"
 
 #include <cpuid.h>
 #include <json-c/json.h>
@@ -11,16 +11,16 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cpu_list.h"
-#include "error.h"
-#include "host_check.h"
-#include "host_info.h"
-#include "kernel_marks.h"
-#include "report.h"
-#include "report_parts.h"
-#include "ring_speed.h"
-#include "selfcheck.h"
-#include "vcpu.h"
+#include "vcpu/base/error.h"
+#include "vcpu/cpu/vcpu.h"
+#include "vmm/cli/cpu_list.h"
+#include "vmm/host/host_check.h"
+#include "vmm/host/host_info.h"
+#include "vmm/host/kernel_marks.h"
+#include "vmm/host/ring_speed.h"
+#include "vmm/host/selfcheck.h"
+#include "vmm/report/report.h"
+#include "vmm/report/report_parts.h"
 
 #define SCHEMA "minivmm.host/1"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* `minivmm GUEST.ELF`: one run from the command line to the report. */
 #define _GNU_SOURCE
-#include "run.h"
+#include "vmm/run.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -9,22 +9,22 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "collect.h"
-#include "conductor.h"
-#include "host_check.h"
-#include "host_info.h"
-#include "json_output.h"
-#include "kernel_marks.h"
-#include "machine.h"
-#include "memory_use.h"
 #include "minivmm/catalog.h"
-#include "names.h"
-#include "progress.h"
-#include "repeat.h"
-#include "report.h"
-#include "sandbox.h"
-#include "selfcheck.h"
-#include "tracer.h"
+#include "vmm/base/json_output.h"
+#include "vmm/cli/names.h"
+#include "vmm/host/host_check.h"
+#include "vmm/host/host_info.h"
+#include "vmm/host/kernel_marks.h"
+#include "vmm/host/selfcheck.h"
+#include "vmm/machine/collect.h"
+#include "vmm/machine/conductor.h"
+#include "vmm/machine/machine.h"
+#include "vmm/machine/memory_use.h"
+#include "vmm/machine/progress.h"
+#include "vmm/machine/sandbox.h"
+#include "vmm/replay/repeat.h"
+#include "vmm/report/report.h"
+#include "vmm/trace/tracer.h"
 
 /* All that a run owns; each part is empty until its step has been taken. */
 struct run {

@@ -3,8 +3,8 @@
 #ifndef VMM_RUN_H
 #define VMM_RUN_H
 
-#include "options.h"
-#include "schedule_file.h"
+#include "vmm/cli/options.h"
+#include "vmm/replay/schedule_file.h"
 
 /*
  * Carries out a run, which repeats `schedule` if it is not NULL, prints what came of it,

@@ -13,12 +13,12 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
-#include "doorbell.h"
-#include "host_check.h"
-#include "machine.h"
-#include "ring_start.h"
-#include "selfcheck.h"
-#include "x86_boot.h"
+#include "vmm/host/host_check.h"
+#include "vmm/host/ring_start.h"
+#include "vmm/host/selfcheck.h"
+#include "vmm/machine/exits.h"
+#include "vmm/machine/machine.h"
+#include "vmm/machine/x86_boot.h"
 
 #define MEM_BYTES MV_MEM_MIN_BYTES
 #define CODE_GPA  MV_IMAGE_GPA

@@ -4,8 +4,8 @@
 
 #include <string.h>
 
-#include "elf_image.h"
 #include "minivmm/abi.h"
+#include "vmm/guest/elf_image.h"
 
 #define LIMIT_GPA (MV_IMAGE_GPA + 0x100000ull)
 

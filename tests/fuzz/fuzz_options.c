@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "options.h"
+#include "vmm/cli/options.h"
 
 #define MAX_ARGS 64
 

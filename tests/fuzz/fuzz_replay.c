@@ -4,8 +4,8 @@
 
 #include <string.h>
 
-#include "replay.h"
-#include "schedule_file.h"
+#include "vcpu/sched/replay.h"
+#include "vmm/replay/schedule_file.h"
 
 #define MAX_STEPS 10000
 

@@ -195,7 +195,7 @@ static bool defers_now(void)
 	return try_defer() == PV_DEFERRED;
 }
 
-/* As in the guest's ipi.c and mechanism_pv_recheck.c. */
+/* As in the guest's ipi.c and mechanisms/pv_recheck.c. */
 static void wait_or_defer(unsigned self)
 {
 	static const char *const name[] = { "sees its ticket served", "looks again" };

@@ -16,9 +16,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "host_check.h"
-#include "selfcheck.h"
-#include "vcpu.h"
+#include "vcpu/cpu/vcpu.h"
+#include "vmm/host/host_check.h"
+#include "vmm/host/selfcheck.h"
 
 /* As at the end of a time slice, with nothing asked for. */
 static void kick(struct vcpu *v)

@@ -17,7 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "sandbox.h"
+#include "vmm/machine/sandbox.h"
 
 #define PAGE_BYTES 4096
 #define SURVIVED   77 /* the exit status of a child that came to its end */

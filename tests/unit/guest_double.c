@@ -5,11 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../src/guest-kernel/fault.h"
-#include "../../src/guest-kernel/lib.h"
-#include "../../src/guest-kernel/memory.h"
-#include "../../src/guest-kernel/platform.h"
-#include "../../src/guest-kernel/scenario.h"
+#include "guest-kernel/base/lib.h"
+#include "guest-kernel/base/memory.h"
+#include "guest-kernel/cpu/platform.h"
+#include "guest-kernel/scenarios/scenario.h"
+#include "guest-kernel/shootdown/fault.h"
 
 enum { MOST_PAGES = 512 };
 

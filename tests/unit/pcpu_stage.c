@@ -8,7 +8,7 @@
 #include <signal.h>
 #include <string.h>
 
-#include "vcpu.h"
+#include "vcpu/cpu/vcpu.h"
 
 /* ---- actors ------------------------------------------------------------------------ */
 

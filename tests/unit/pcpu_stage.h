@@ -9,7 +9,7 @@
 
 #include <pthread.h>
 
-#include "pcpu.h"
+#include "vcpu/sched/pcpu.h"
 
 /* vCPUs 0, 2, 3 and 5 are at home on pCPU 0, vCPUs 1 and 4 on pCPU 1. */
 #define NR_PCPUS 2

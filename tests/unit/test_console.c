@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "console.h"
+#include "vmm/machine/console.h"
 
 #define NR_VCPUS 2
 

@@ -10,10 +10,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "elf_image.h"
 #include "libc_failures.h"
 #include "minivmm/abi.h"
 #include "minivmm/pvh.h"
+#include "vmm/guest/elf_image.h"
 
 #define LIMIT_GPA  0x800000ull
 #define NR_HEADERS 4

@@ -4,8 +4,8 @@
 
 #include <stdio.h>
 
-#include "../../src/guest-kernel/args.h"
-#include "../../src/guest-kernel/scenario.h"
+#include "guest-kernel/scenarios/args.h"
+#include "guest-kernel/scenarios/scenario.h"
 #include "guest_double.h"
 
 START_TEST(without_words_everything_is_as_the_catalog_says)

@@ -4,7 +4,7 @@
 
 #include <stdbool.h>
 
-#include "../../src/guest-kernel/memory.h"
+#include "guest-kernel/base/memory.h"
 #include "guest_double.h"
 
 static bool is_zero(const unsigned char *bytes, size_t nr_bytes)

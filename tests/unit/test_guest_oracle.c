@@ -7,9 +7,9 @@
  */
 #include "unit.h"
 
-#include "../../src/guest-kernel/memory.h"
-#include "../../src/guest-kernel/oracle.h"
-#include "../../src/guest-kernel/paging.h"
+#include "guest-kernel/base/memory.h"
+#include "guest-kernel/cpu/paging.h"
+#include "guest-kernel/shootdown/oracle.h"
 #include "guest_double.h"
 
 enum { NR_VCPUS = 4, WITNESS_DONE_BITS = 16 };

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "../../src/guest-kernel/steal.h"
+#include "guest-kernel/shootdown/steal.h"
 
 #define MWAIT (1u << 3)
 #define BOTH  (1u << KVM_FEATURE_STEAL_TIME | 1u << KVM_FEATURE_PV_TLB_FLUSH)

@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "json_output.h"
+#include "vmm/base/json_output.h"
 
 static char directory[64];
 

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "collect.h"
+#include "vmm/machine/collect.h"
 
 #define NR_VCPUS 2
 #define NR_MECHS 2

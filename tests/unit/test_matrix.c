@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "matrix.h"
+#include "vmm/sweep/matrix.h"
 
 static struct matrix make_matrix(void)
 {

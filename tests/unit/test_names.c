@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "minivmm/nearest.h"
-#include "names.h"
+#include "vmm/cli/names.h"
 
 static const char *const fruits[] = { "apple", "banana", "cherry", "round-robin", "pv", "ipi" };
 

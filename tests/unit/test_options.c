@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "names.h"
-#include "options.h"
+#include "vmm/cli/names.h"
+#include "vmm/cli/options.h"
 
 #define MAX_WORDS 24
 

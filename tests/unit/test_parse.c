@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "parse.h"
+#include "vmm/cli/parse.h"
 
 typedef const char *(*parser)(const char *text, uint64_t *ret);
 

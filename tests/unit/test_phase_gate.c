@@ -6,7 +6,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "phase_gate.h"
+#include "vmm/machine/phase_gate.h"
 
 #define NR_THREADS 8
 #define NR_PHASES  1000

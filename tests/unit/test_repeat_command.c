@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "options_format.h"
-#include "repeat_command.h"
+#include "vmm/cli/options_format.h"
+#include "vmm/replay/repeat_command.h"
 
 #define MAX_WORDS 40
 

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "libc_failures.h"
-#include "replay.h"
+#include "vcpu/sched/replay.h"
 
 #define NR_PCPUS    2
 #define NR_VCPUS    4

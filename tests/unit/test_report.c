@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "human.h"
-#include "report.h"
+#include "vmm/base/human.h"
+#include "vmm/report/report.h"
 
 #define NR_VCPUS 2
 

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "sched_policy.h"
+#include "vcpu/sched/sched_policy.h"
 
 #define NR_PCPUS  2
 #define NR_VMS	  2

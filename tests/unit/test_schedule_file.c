@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "libc_failures.h"
-#include "schedule_file.h"
+#include "vmm/replay/schedule_file.h"
 
 #define HASH "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 

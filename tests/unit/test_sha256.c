@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "sha256.h"
+#include "vmm/base/sha256.h"
 
 START_TEST(known_texts_have_their_known_hashes)
 {

@@ -5,7 +5,7 @@
 #include <math.h>
 #include <stdint.h>
 
-#include "stats.h"
+#include "vmm/sweep/stats.h"
 
 #define SAMPLE 25
 #define TRIALS 200

@@ -5,9 +5,9 @@
 #include <errno.h>
 #include <string.h>
 
-#include "fault.h"
-#include "steal.h"
-#include "vcpu.h"
+#include "vcpu/cpu/vcpu.h"
+#include "vcpu/protocol/fault.h"
+#include "vcpu/protocol/steal.h"
 
 #define MEM_BYTES 8192
 

@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "options.h"
-#include "preset.h"
-#include "sweep_options.h"
+#include "vmm/cli/options.h"
+#include "vmm/sweep/preset.h"
+#include "vmm/sweep/sweep_options.h"
 
 static const struct cpu_list allowed = { .nr = 2, .cpu = { 0, 1 } };
 

@@ -3,7 +3,7 @@
  * and in which order vCPUs come after each other. */
 #include "unit.h"
 
-#include "../../src/guest-kernel/targets.h"
+#include "guest-kernel/base/targets.h"
 
 /* Ascending members, ended by MV_MAX_VCPUS. */
 static const uint32_t cases[][8] = {

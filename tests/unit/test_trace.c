@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "trace_export.h"
-#include "trace_stats.h"
+#include "vmm/trace/trace_export.h"
+#include "vmm/trace/trace_stats.h"
 
 #define RING_EVENTS 16
 #define NR_VCPUS    3

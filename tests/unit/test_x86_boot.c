@@ -7,7 +7,7 @@
 
 #include "minivmm/abi.h"
 #include "minivmm/pvh.h"
-#include "x86_boot.h"
+#include "vmm/machine/x86_boot.h"
 
 #define PRESENT	      0x01
 #define WRITE	      0x02

@@ -14,8 +14,8 @@
 #include <limits.h>
 #include <stdbool.h>
 
-#include "error.h"
-#include "matrix.h"
+#include "vcpu/base/error.h"
+#include "vmm/sweep/matrix.h"
 
 /* A path inside a folder. */
 struct folder_path {

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* Reading JSON that may lack anything, and writing it for people. */
-#include "json_read.h"
+#include "vmm/sweep/json_read.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "folder.h"
+#include "vmm/sweep/folder.h"
 
 int json_read_file(const char *path, const char *schema, json_object **ret_json, struct error *err)
 {

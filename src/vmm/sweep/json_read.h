@@ -6,7 +6,7 @@
 #include <json-c/json.h>
 #include <stdint.h>
 
-#include "error.h"
+#include "vcpu/base/error.h"
 
 /* Parses a file whose "schema" has to be this one. To be put; 0, or -1 (EXIT_USAGE). */
 int json_read_file(const char *path, const char *schema, json_object **ret_json, struct error *err);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The manifest of a sweep: written before the first run, compared ever after. */
-#include "manifest.h"
+#include "vmm/sweep/manifest.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -8,10 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "folder.h"
-#include "json_read.h"
-#include "sha256.h"
-#include "version.h"
+#include "vmm/base/sha256.h"
+#include "vmm/sweep/folder.h"
+#include "vmm/sweep/json_read.h"
+#include "vmm/version.h"
 
 #define SCHEMA "minivmm.sweep-manifest/1"
 

@@ -19,8 +19,8 @@
 
 #include <stdbool.h>
 
-#include "error.h"
-#include "parse.h"
+#include "vcpu/base/error.h"
+#include "vmm/cli/parse.h"
 
 #define MATRIX_DIMENSIONS 24
 #define MATRIX_MAX_CELLS  10000

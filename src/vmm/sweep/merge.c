@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* `minivmm merge DIR...`: joins the parts of a sweep that ran on several machines. */
-#include "merge.h"
+#include "vmm/sweep/merge.h"
 
 #include <json-c/json.h>
 #include <stdbool.h>
@@ -9,10 +9,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "command_line.h"
-#include "folder.h"
-#include "manifest.h"
-#include "outputs.h"
+#include "vmm/cli/command_line.h"
+#include "vmm/sweep/folder.h"
+#include "vmm/sweep/manifest.h"
+#include "vmm/sweep/report/outputs.h"
 
 struct merge {
 	const char *out_dir;

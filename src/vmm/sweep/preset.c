@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The experiments that --preset repeats, and the figures that they are set beside. */
-#include "preset.h"
+#include "vmm/sweep/preset.h"
 
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Reads the finished runs of a sweep and sums each cell up. */
-#include "results.h"
+#include "vmm/sweep/results.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -8,8 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "folder.h"
-#include "json_read.h"
+#include "vmm/sweep/folder.h"
+#include "vmm/sweep/json_read.h"
 
 #define RUN_SCHEMA "minivmm.run/1"
 

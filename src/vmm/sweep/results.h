@@ -14,12 +14,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "error.h"
-#include "matrix.h"
-#include "metrics.h"
 #include "minivmm/abi.h"
-#include "stats.h"
-#include "sweep_options.h"
+#include "vcpu/base/error.h"
+#include "vmm/sweep/matrix.h"
+#include "vmm/sweep/metrics.h"
+#include "vmm/sweep/stats.h"
+#include "vmm/sweep/sweep_options.h"
 
 struct run_record {
 	bool finished;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* results.json, schema minivmm.sweep/1: docs/json-schema.md describes every member. */
-#include "json_read.h"
-#include "results.h"
+#include "vmm/sweep/json_read.h"
+#include "vmm/sweep/results.h"
 
 #include <stdlib.h>
 #include <string.h>

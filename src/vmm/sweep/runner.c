@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Starts one run of a sweep, passes signals on to it, and says how it ended. */
 #define _GNU_SOURCE /* memfd_create() */
-#include "runner.h"
+#include "vmm/sweep/runner.h"
 
 #include <errno.h>
 #include <fcntl.h>

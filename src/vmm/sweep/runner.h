@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-#include "error.h"
+#include "vcpu/base/error.h"
 
 enum run_end {
 	RUN_FINISHED,	 /* and left a result, good or bad */

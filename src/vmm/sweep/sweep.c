@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* `minivmm sweep`: from the command line to the report, stopped and resumed at will. */
 #define _GNU_SOURCE
-#include "sweep.h"
+#include "vmm/sweep/sweep.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,14 +13,14 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-#include "folder.h"
-#include "json_read.h"
-#include "manifest.h"
-#include "options.h"
-#include "outputs.h"
-#include "runner.h"
-#include "sweep_options.h"
-#include "sweep_progress.h"
+#include "vmm/cli/options.h"
+#include "vmm/sweep/folder.h"
+#include "vmm/sweep/json_read.h"
+#include "vmm/sweep/manifest.h"
+#include "vmm/sweep/report/outputs.h"
+#include "vmm/sweep/runner.h"
+#include "vmm/sweep/sweep_options.h"
+#include "vmm/sweep/sweep_progress.h"
 
 #define RUN_SCHEMA "minivmm.run/1"
 

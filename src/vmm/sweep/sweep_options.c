@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* The command line of `minivmm sweep`, and of the runs that it is made of. */
-#include "sweep_options.h"
+#include "vmm/sweep/sweep_options.h"
 
 #include <stdarg.h>
 #include <string.h>
 
-#include "command_line.h"
 #include "minivmm/nearest.h"
-#include "names.h"
-#include "options.h"
-#include "parse.h"
-#include "preset.h"
+#include "vmm/cli/command_line.h"
+#include "vmm/cli/names.h"
+#include "vmm/cli/options.h"
+#include "vmm/cli/parse.h"
+#include "vmm/sweep/preset.h"
 
 static int bad_value(struct error *err, const struct command_row *row, const char *value,
 		     const char *why)

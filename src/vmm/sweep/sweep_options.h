@@ -7,10 +7,10 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "cpu_list.h"
-#include "error.h"
-#include "matrix.h"
 #include "minivmm/abi.h"
+#include "vcpu/base/error.h"
+#include "vmm/cli/cpu_list.h"
+#include "vmm/sweep/matrix.h"
 
 #define SWEEP_MAX_REPEATS 1000
 

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* A line that shows how far a sweep is and how long it will take. */
-#include "sweep_progress.h"
+#include "vmm/sweep/sweep_progress.h"
 
 #include <stdio.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "format.h"
+#include "vmm/sweep/report/format.h"
 
 static uint64_t now_ns(void)
 {

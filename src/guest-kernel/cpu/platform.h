@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the guest wants of the machine that it runs on, besides memory and CPUs: one
+ * implementation for minivmm (platform.c), one for any VMM that starts PVH guests (pvh.c).
+ */
+#ifndef GUEST_PLATFORM_H
+#define GUEST_PLATFORM_H
+
+#include <stdint.h>
+
+#include "guest-kernel/base/targets.h"
+#include "minivmm/abi.h"
+
+struct platform {
+	/* Writes text on the console. */
+	void (*puts)(const char *text);
+
+	/* Ends the run with one of MV_EXIT_*. */
+	void (*exit)(uint32_t code) __attribute__((noreturn));
+
+	/*
+	 * Waits until every vCPU waits here, and then for the next phase. Returns the
+	 * index of the mechanism to measure, or MV_PHASE_END. A vCPU that waits takes no
+	 * interrupts.
+	 */
+	uint32_t (*wait_phase)(void);
+
+	/* Called between two rounds of a scenario, where nobody else ends phases; or NULL. */
+	void (*after_round)(void);
+
+	/* Lets another vCPU use the pCPU, for one that has nothing to do but wait. */
+	void (*yield)(void);
+
+	/*
+	 * Lets this vCPU use the pCPU that it waits for, if it does wait. Returns when it
+	 * is the caller's turn again.
+	 */
+	void (*yield_to)(uint32_t vcpu);
+
+	/*
+	 * Makes the host flush these vCPUs. Returns once none of them will execute another
+	 * instruction before it has been flushed. NULL: the host cannot.
+	 */
+	void (*flush)(const struct targets *targets);
+
+	/* Halts until the next interrupt. One that arrives just before does not count. */
+	void (*halt)(void);
+
+	/* Has nothing more to do, ever. */
+	void (*idle)(void) __attribute__((noreturn));
+
+	/* Interrupts a vCPU whose APIC id the xAPIC cannot name. NULL: there is none. */
+	void (*send_ipi)(uint32_t vcpu, uint32_t vector);
+};
+
+/* The one of the machine at hand; constant once platform_start() has returned. */
+extern const struct platform *platform;
+
+/*
+ * By vCPU 0, before anything else. `boot` is what minivmm passed, or NULL under another
+ * VMM; returns the boot information, which pvh.c then makes up.
+ */
+const struct mv_boot_info *platform_start(const struct mv_boot_info *boot);
+
+#endif

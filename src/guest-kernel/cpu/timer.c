@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A timer of each vCPU that interrupts it again and again, to end a halt.
+ *
+ * It is periodic because ring 3 cannot halt and allow interrupts in one step: an
+ * interrupt may arrive after the decision to halt, and do its work too early. The next
+ * one makes up for it.
+ *
+ * KVM's local APIC counts nanoseconds (APIC_BUS_CYCLE_NS in arch/x86/kvm/lapic.h).
+ */
+#include "guest-kernel/cpu/timer.h"
+
+#include "guest-kernel/cpu/apic.h"
+
+void timer_start(uint64_t period_us)
+{
+	apic_write(APIC_TIMER_DIVIDE, TIMER_DIVIDE_BY_1);
+	apic_write(APIC_LVT_TIMER, LVT_TIMER_PERIODIC | VECTOR_TIMER);
+	apic_write(APIC_TIMER_INITIAL, (uint32_t)(period_us * 1000));
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * hypercall: leave the flush to the host, which knows who runs.
+ *
+ * One exit names all targets. The host flushes those that are parked when they are
+ * resumed, forces the running ones out of the guest, and comes back when none of them
+ * can execute anything with an old translation. No interrupt is sent, and no target
+ * executes a handler. After Shoot4U (Ouyang and Lange, VEE 2016) and the flush
+ * hypercalls of Hyper-V.
+ */
+#include "guest-kernel/cpu/platform.h"
+#include "guest-kernel/mechanisms/mechanism.h"
+#include "guest-kernel/shootdown/steal.h"
+
+/* A set of vCPUs here has the layout that the host expects. */
+_Static_assert(sizeof(struct targets) == sizeof(struct mv_flush_mask), "the same words");
+
+static void hypercall_flush_others(struct percpu *self, struct targets *targets)
+{
+	self->result->n.targets_preempted += steal_count_preempted(targets);
+	platform->flush(targets);
+}
+
+const struct mechanism mechanism_hypercall = {
+	.name = "hypercall",
+	.host = MV_HOST_FLUSHES,
+	.flush_others = hypercall_flush_others,
+};

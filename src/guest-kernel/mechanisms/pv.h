@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+/* The paravirtual shootdown, for the mechanisms that are variants of pv. */
+#ifndef GUEST_MECHANISM_PV_H
+#define GUEST_MECHANISM_PV_H
+
+#include "guest-kernel/base/targets.h"
+#include "guest-kernel/cpu/percpu.h"
+
+/* Asks each target once, and takes those that will flush by themselves out of the set. */
+void pv_defer_preempted(struct percpu *self, struct targets *targets);
+
+/* The whole of pv, as struct mechanism wants it. */
+void pv_flush_others(struct percpu *self, struct targets *targets);
+
+#endif

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pv-kernel: pv, with the marks and flushes of the host's kernel instead of minivmm's.
+ *
+ * The guest does nothing else than under pv: the interface is the kernel's own. While
+ * this mechanism is measured the kernel also schedules the vCPUs, since it can only
+ * mark what it preempts itself.
+ */
+#include "guest-kernel/mechanisms/mechanism.h"
+#include "guest-kernel/mechanisms/pv.h"
+
+const struct mechanism mechanism_pv_kernel = {
+	.name = "pv-kernel",
+	.host = MV_HOST_KERNEL,
+	.flush_others = pv_flush_others,
+};

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/* Scenarios: what the vCPUs do while a mechanism is measured. */
+#ifndef GUEST_SCENARIO_H
+#define GUEST_SCENARIO_H
+
+#include "guest-kernel/cpu/percpu.h"
+#include "guest-kernel/scenarios/args.h"
+#include "minivmm/catalog.h"
+
+struct scenario {
+	const char *name;
+	const char *ops_unit; /* what self->result->n.ops counts, in the plural */
+
+	/* Once, on vCPU 0, before anything runs. May end the run with a message. */
+	void (*init)(const struct params *params, uint32_t nr_vcpus);
+
+	/* A short piece of the work, repeated by each vCPU until the phase ends. */
+	void (*round)(struct percpu *self);
+};
+
+#define X(id, name, summary) extern const struct scenario scenario_##id;
+MV_SCENARIOS(X)
+#undef X
+
+/* The scenario of this name, or NULL. */
+const struct scenario *scenario_find(const char *name);
+
+/* Whether this vCPU is one of the initiator's targets, and so may read what it maps. */
+bool scenario_is_target(const struct percpu *self, uint32_t initiator);
+
+/* Checks what the next of those whose target this vCPU is maps for it; they take turns. */
+void scenario_read_next(struct percpu *self);
+
+/* Works for so long, and goes on checking the mappings of others meanwhile. */
+void scenario_work(struct percpu *self, uint64_t work_us);
+
+#endif

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT */
+/* Faults of the guest, which the oracle has to catch. */
+#include "guest-kernel/shootdown/fault.h"
+
+#include "guest-kernel/base/lib.h"
+#include "guest-kernel/cpu/clock.h"
+
+/* A race is given this long to happen: more than a slice of the usual length. */
+#define WIDENED_WINDOW_NS 5000000
+
+static void wait_for_race(const uint8_t *preempted, uint8_t state)
+{
+	uint64_t start = rdtsc();
+
+	while (__atomic_load_n(preempted, __ATOMIC_RELAXED) == state &&
+	       clock_ticks_to_ns(rdtsc() - start) < WIDENED_WINDOW_NS)
+		cpu_relax();
+}
+
+/*
+ * pv_try_defer() with its answers mixed up: a target that was resumed after the look
+ * counts as deferred and gets no interrupt (the bug that version 2 of the original
+ * series fixed). It bites only if the host resumes the target in between, so wait for
+ * that. Where many vCPUs shoot, the requests of others make up for it: hence ping.
+ */
+static enum pv_defer try_defer_inverted(uint8_t *preempted)
+{
+	uint8_t state = __atomic_load_n(preempted, __ATOMIC_RELAXED);
+
+	if (!(state & KVM_VCPU_PREEMPTED))
+		return PV_RUNNING;
+
+	wait_for_race(preempted, state);
+	bool ok = __atomic_compare_exchange_n(preempted, &state, state | KVM_VCPU_FLUSH_TLB, false,
+					      __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
+	return ok ? PV_RACED : PV_DEFERRED;
+}
+
+static enum pv_defer try_defer(uint8_t *preempted)
+{
+	return pv_try_defer(preempted);
+}
+
+static void catch_up(void)
+{
+	flush_all();
+}
+
+static void do_not_catch_up(void)
+{
+}
+
+static bool is_reading(uint64_t sections)
+{
+	return sections & 1;
+}
+
+static bool is_never_reading(uint64_t sections)
+{
+	(void)sections;
+	return false;
+}
+
+static void do_not_linger(const struct kvm_steal_time *own)
+{
+	(void)own;
+}
+
+/* So that a reader that loses its pCPU is nearly always inside a section. */
+static void linger_until_preempted(const struct kvm_steal_time *own)
+{
+	uint64_t start = rdtsc(), stolen_ns = pv_read_steal(own);
+
+	while (pv_read_steal(own) == stolen_ns &&
+	       clock_ticks_to_ns(rdtsc() - start) < WIDENED_WINDOW_NS)
+		cpu_relax();
+}
+
+static const struct protocol sound = {
+	.try_defer = try_defer,
+	.answer_ipi = vector_shootdown,
+	.catch_up = catch_up,
+	.is_reading = is_reading,
+	.linger = do_not_linger,
+	.scenario = &scenario_storm,
+};
+
+struct protocol protocol;
+
+void fault_select(const char *name)
+{
+	protocol = sound;
+	if (str_equal(name, "skip-ipi-flush"))
+		protocol.answer_ipi = vector_shootdown_skipping_flush;
+	if (str_equal(name, "inverted-cmpxchg")) {
+		protocol.try_defer = try_defer_inverted;
+		protocol.scenario = &scenario_ping;
+	}
+	if (str_equal(name, "skip-lazy-flush")) {
+		protocol.catch_up = do_not_catch_up;
+		protocol.scenario = &scenario_lazy;
+	}
+	if (str_equal(name, "free-early")) {
+		protocol.is_reading = is_never_reading;
+		protocol.linger = linger_until_preempted;
+		protocol.scenario = &scenario_tables;
+	}
+	if (str_equal(name, "skip-readers")) {
+		protocol.is_reading = is_never_reading;
+		protocol.linger = linger_until_preempted;
+		protocol.scenario = &scenario_rcu;
+	}
+}

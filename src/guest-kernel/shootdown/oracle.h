@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/* The oracle: notices when a vCPU uses a translation after the shootdown that ended it. */
+#ifndef GUEST_ORACLE_H
+#define GUEST_ORACLE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "guest-kernel/cpu/percpu.h"
+
+/* Maps everybody's window and witnesses. After paging_init. */
+void oracle_init(uint32_t nr_vcpus);
+
+/* Moves an initiator's mappings on to other pages. The PTE stores of each shootdown. */
+void oracle_remap(struct percpu *initiator);
+
+/*
+ * Says that the shootdown after oracle_remap is complete: from now on nobody may
+ * see the pages given up, and they are poisoned.
+ */
+void oracle_complete(struct percpu *initiator);
+
+/*
+ * Reads through what `initiator` maps for `reader`, which has to be one of its targets,
+ * and counts reads and stale ones.
+ */
+void oracle_check(struct percpu *reader, uint32_t initiator);
+
+/*
+ * For mappings that a scenario watches by itself. The first function makes the pages, and
+ * returns the entry that maps the first; the second one writes the next generation into
+ * its page, and returns the entry that maps it; the third poisons the page given up, which
+ * nobody may see any more, and makes the next generation the current one.
+ */
+uint64_t oracle_epochs_init(struct epochs *epochs);
+uint64_t oracle_epoch_open_next(struct epochs *epochs);
+void oracle_epoch_close(struct epochs *epochs);
+
+/* Counts a read; `seen` is stale if it is poison or less than `allowed`. */
+void oracle_count(struct mv_counters *n, uint64_t gva, uint64_t allowed, uint64_t seen);
+
+#endif

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/* One TLB shootdown, from the PTE stores to the point where the pages may be used again. */
+#ifndef GUEST_SHOOTDOWN_H
+#define GUEST_SHOOTDOWN_H
+
+#include <stdint.h>
+
+#include "guest-kernel/cpu/clock.h"
+#include "guest-kernel/cpu/percpu.h"
+
+/* Consecutive pages within one leaf table. */
+struct range {
+	uint64_t gva;
+	uint64_t *entry; /* that maps the first of them */
+	uint32_t nr_pages;
+};
+
+/*
+ * Takes those out of a set of targets that need no flush now; returns how many are left.
+ * Called when the PTEs are stored.
+ */
+typedef uint32_t shootdown_narrow(struct targets *targets);
+
+/*
+ * Unmaps a range (it may be empty), moves the oracle's mappings on, and makes
+ * the vCPU's targets forget the old translations, or those that `narrow` leaves if it
+ * is not NULL. Measures and counts itself in self->result.
+ */
+void shootdown(struct percpu *self, const struct range *unmap, shootdown_narrow *narrow);
+
+/*
+ * For what is not quite such a shootdown: what lies between these two is measured,
+ * counted and traced as one, of so many targets.
+ */
+struct moment shootdown_begin(struct percpu *self);
+void shootdown_end(struct percpu *self, const struct moment *start, uint32_t nr_targets);
+
+#endif

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT */
+/* One virtual CPU: every KVM call made on its behalf. */
+#ifndef VCPU_VCPU_H
+#define VCPU_VCPU_H
+
+#include <linux/kvm.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "minivmm/hist.h"
+#include "vcpu/base/error.h"
+#include "vcpu/base/guest_mem.h"
+#include "vcpu/base/kvm.h"
+#include "vcpu/cpu/trace.h"
+#include "vcpu/cpu/vcpu_stats.h"
+#include "vcpu/protocol/flush.h"
+#include "vcpu/protocol/host_protocol.h"
+#include "vcpu/protocol/steal.h"
+
+/* Sent to a vCPU's thread to force an exit. Blocked in every thread and let in
+ * only by KVM_RUN, so that it is either seen there or still pending: a kick is
+ * never lost. A standard signal, so that several kicks merge into one. */
+#define VCPU_KICK_SIGNAL SIGUSR1
+
+enum vcpu_exit_kind {
+	VCPU_EXIT_KICK,	     /* forced; at an instruction boundary, any access is completed */
+	VCPU_EXIT_WAKEUP,    /* a halted vCPU has an interrupt to take */
+	VCPU_EXIT_MMIO,	     /* not completed before the next vcpu_run() or vcpu_complete_io() */
+	VCPU_EXIT_IO,	     /* likewise */
+	VCPU_EXIT_MSR_WRITE, /* likewise */
+	VCPU_EXIT_SHUTDOWN,  /* triple fault */
+	VCPU_EXIT_ERROR,     /* KVM cannot go on: text says why */
+};
+
+/* An exit, decoded. Pointers lead into kvm_run and hold until the next run. */
+struct vcpu_exit {
+	enum vcpu_exit_kind kind;
+	bool is_write; /* MMIO, IO */
+	uint64_t gpa;  /* MMIO */
+	uint16_t port; /* IO */
+	uint32_t size; /* MMIO, IO: bytes, of each of the `count` items */
+	uint32_t count;
+	uint8_t *data;	/* MMIO, IO: to be read or filled in */
+	uint32_t msr;	/* MSR_WRITE */
+	uint64_t value; /* MSR_WRITE */
+	char text[128]; /* ERROR */
+};
+
+struct vcpu {
+	unsigned index; /* within its VM; its APIC id */
+	unsigned vm;
+	int fd;
+	struct kvm_run *run;
+	size_t run_bytes;
+	pid_t tid; /* of its thread, set before it first waits for a pCPU */
+
+	const struct flush_primitive *flush;
+	uint64_t flush_page_gpa; /* for FLUSH_VIA_steal_msr: 64 bytes that the guest leaves alone */
+	uint8_t *flush_byte;	 /* for FLUSH_VIA_steal_msr: the byte that the kernel looks at */
+	const struct host_protocol *protocol;
+	struct steal steal;
+	struct vcpu_stats stats;
+	struct mv_trace_ring *trace; /* NULL: tracing is off */
+	struct mv_hist handover; /* ns from the end of another's slice until KVM_RUN for this one */
+	bool access_is_open;	 /* the last exit's MMIO, port or MSR access is not completed yet */
+	uint32_t in_guest;	 /* atomic: between vcpu_run() and its return */
+	uint32_t must_flush;	 /* atomic: somebody asked for a flush before it runs on */
+	int yield_to;		 /* with VCPU_YIELD: who runs next, among all vCPUs; -1: anyone */
+	bool marks_when_halted;	 /* policy: a halted vCPU is marked preempted too */
+	bool marks_exits;	 /* policy: and one whose store is being served outside */
+	bool kernel_has_steal;	 /* the kernel keeps the guest's steal-time page just now */
+	uint64_t entered_ns;	 /* when it was given its present pCPU */
+	uint64_t entered_cpu_ns; /* CPU time of its thread at that moment */
+};
+
+/* Creates a vCPU in the VM that vm_fd stands for. 0, or -1 with an error. */
+int vcpu_init(struct vcpu *v, const struct kvm *kvm, int vm_fd, unsigned vm, unsigned index,
+	      struct error *err);
+void vcpu_finish(struct vcpu *v);
+
+/*
+ * Takes these bits out of KVM_CPUID_FEATURES, so that the guest does not know of them. What
+ * the host does with a steal-time page stays the same: a guest may have registered one all
+ * the same, and finds its byte cleared (1eff0ada). Before the first run; 0, or -1 with an error.
+ */
+int vcpu_hide_features(struct vcpu *v, uint32_t features, struct error *err);
+
+/* Lets the guest execute until it exits. Called by the vCPU's own thread alone. */
+void vcpu_run(struct vcpu *v, struct vcpu_exit *ret_exit);
+
+/*
+ * Completes the access of the last exit without executing an instruction, so that
+ * the vCPU stands at an instruction boundary. Harmless if nothing is open. False if the
+ * same instruction makes another access: KVM holds its address, translated before the
+ * first, and no flush takes it away. No guest may do so (abi.h): vcpu_second_access, an
+ * exit that says so, ends its run.
+ */
+bool vcpu_complete_io(struct vcpu *v);
+extern const struct vcpu_exit vcpu_second_access;
+
+/*
+ * Blocks until a halted vCPU has an interrupt to take (VCPU_EXIT_WAKEUP) or is
+ * kicked, without executing an instruction: the caller holds no pCPU.
+ */
+void vcpu_wait_halted(struct vcpu *v, struct vcpu_exit *ret_exit);
+
+/* Why a vCPU executes nothing although it has a pCPU: KVM blocks inside KVM_RUN then,
+ * and says nothing. */
+enum vcpu_idleness {
+	VCPU_NOT_IDLE,
+	VCPU_HALTED,	   /* by HLT, until an interrupt arrives */
+	VCPU_AWAITS_INIT,  /* held by vcpu_hold() */
+	VCPU_AWAITS_START, /* reset by an INIT, until a start-up IPI arrives */
+};
+
+/* Has KVM process a pending start-up IPI, too. */
+enum vcpu_idleness vcpu_idleness(struct vcpu *v);
+
+/* Keeps a vCPU that has not run from starting before it gets INIT and a start-up IPI, as
+ * all but the first do on a PC. 0, or -1 with an error. */
+int vcpu_hold(struct vcpu *v, struct error *err);
+
+/*
+ * Blocks until v, which awaits a start, has been started or somebody kicks. Executes no
+ * instruction: the caller holds no pCPU. True once it is started.
+ */
+bool vcpu_wait_started(struct vcpu *v);
+
+/*
+ * A flush of v that another vCPU's thread asks for. vcpu_request_flush() kicks v if it
+ * is in the guest; once vcpu_flush_is_safe() v will execute nothing more without the
+ * flush (1ebfaa11ebb5: a synchronous flush waits until its target has left the guest).
+ */
+void vcpu_request_flush(struct vcpu *v);
+bool vcpu_flush_is_safe(const struct vcpu *v);
+
+/*
+ * Leaves the guest's steal-time page to the kernel, or takes it back. v is at an
+ * instruction boundary, holds no pCPU, and the caller is its thread.
+ */
+void vcpu_let_kernel_keep_steal(struct vcpu *v, const struct guest_mem *mem, bool yes);
+
+/*
+ * Takes back the kick that ended a run. Look at the reasons for a kick only
+ * afterwards: whoever kicks sets the reason first, so none is overlooked.
+ */
+void vcpu_drain_kick(void);
+
+/* The same, after waiting for a kick for so long at the most. */
+void vcpu_wait_kick(uint64_t wait_ns);
+
+/* Forces v, which may be in any thread's hands, out of the guest. */
+void vcpu_kick(const struct vcpu *v);
+
+/* The rate of its TSC; negative if KVM does not know. */
+int vcpu_tsc_khz(const struct vcpu *v);
+
+/* Where the guest was; 0 if KVM does not say. */
+uint64_t vcpu_rip(struct vcpu *v);
+
+#endif

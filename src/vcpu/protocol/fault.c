@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Faults that the host injects: the protocol with one step broken.
+ *
+ * Each is host_protocol with one mistake in it, one that the kernel
+ * has made or that a reader may wonder about. A fault may widen its own window, so
+ * that a run catches it every time and not once in a million shootdowns.
+ */
+#include "vcpu/protocol/fault.h"
+
+#include <string.h>
+
+#include "minivmm/pv_flush.h"
+#include "vcpu/cpu/vcpu.h"
+
+static uint8_t *byte_of(struct vcpu *v)
+{
+	return &v->steal.page->preempted;
+}
+
+static void flush_if(struct vcpu *v, uint8_t byte)
+{
+	if (!(byte & KVM_VCPU_FLUSH_TLB))
+		return;
+	v->flush->flush(v);
+	v->stats.flushes++;
+	trace(v->trace, TRACE_FLUSH, 0);
+}
+
+static void mark(struct vcpu *v)
+{
+	pv_mark_preempted(byte_of(v));
+	v->stats.marks++;
+	trace(v->trace, TRACE_MARK, 0);
+}
+
+static uint8_t take(struct vcpu *v)
+{
+	uint8_t byte = pv_take(byte_of(v));
+
+	trace(v->trace, TRACE_EXCHANGE, byte);
+	return byte;
+}
+
+static void take_and_flush(struct vcpu *v)
+{
+	flush_if(v, take(v));
+}
+
+/* Whatever is asked for is forgotten. */
+static void take_without_flush(struct vcpu *v)
+{
+	take(v);
+}
+
+/* A second mark, with a plain store: a request made since the first is erased. */
+static void mark_again_and_take(struct vcpu *v)
+{
+	__atomic_store_n(byte_of(v), KVM_VCPU_PREEMPTED, __ATOMIC_RELAXED);
+	take_and_flush(v);
+}
+
+/* Marked again although it is about to run: initiators do not interrupt it. */
+static void take_and_mark(struct vcpu *v)
+{
+	take_and_flush(v);
+	mark(v);
+}
+
+/* The look and the flush come right behind the mark, the exchange when the vCPU is
+ * resumed: a request made in between is cleared unseen. */
+static void mark_and_flush(struct vcpu *v)
+{
+	mark(v);
+	flush_if(v, __atomic_load_n(byte_of(v), __ATOMIC_SEQ_CST));
+}
+
+/* Marked in the middle of an instruction, which goes on with what it has translated. */
+static bool leave_access_open(struct vcpu *v)
+{
+	(void)v;
+	return true;
+}
+
+/* The initiator goes on while its targets are still in the guest. To widen the window
+ * nobody forces them out: they flush when they come back by themselves. */
+static void request_without_kick(struct vcpu *v)
+{
+	__atomic_store_n(&v->must_flush, 1, __ATOMIC_SEQ_CST);
+}
+
+static bool is_always_safe(const struct vcpu *v)
+{
+	(void)v;
+	return true;
+}
+
+struct host_protocol fault_host_protocol(const char *fault)
+{
+	struct host_protocol p = host_protocol;
+
+	if (strcmp(fault, "skip-deferred-flush") == 0)
+		p.enter = take_without_flush;
+	if (strcmp(fault, "lose-flush-bit") == 0)
+		p.enter = mark_again_and_take;
+	if (strcmp(fault, "mark-while-running") == 0)
+		p.enter = take_and_mark;
+	if (strcmp(fault, "clear-after-flush") == 0) {
+		p.leave = mark_and_flush;
+		p.enter = take_without_flush;
+	}
+	if (strcmp(fault, "mark-in-access") == 0)
+		p.complete_io = leave_access_open;
+	if (strcmp(fault, "hypercall-no-wait") == 0) {
+		p.request_flush = request_without_kick;
+		p.flush_is_safe = is_always_safe;
+	}
+	return p;
+}

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+/* Primitives that make KVM flush a vCPU's whole guest TLB before its next entry. */
+#include "vcpu/protocol/flush.h"
+
+#include <asm/kvm_para.h>
+#include <linux/kvm.h>
+#include <sys/ioctl.h>
+
+#include "vcpu/base/kvm_ioctl.h"
+#include "vcpu/cpu/vcpu.h"
+
+/*
+ * The bit that is changed: page-level write-through of the top page table. It
+ * changes where translations come from, so a new CR3 must take effect, and yet
+ * nothing that the guest could notice but the bit itself. (CR4.PGE would flush as
+ * well, and would turn the guest's global pages on or off.)
+ */
+#define CR3_PWT (1u << 3)
+
+static int sregs_prepare(struct vcpu *v, const struct guest_mem *mem, uint64_t flush_page_gpa,
+			 struct error *err)
+{
+	(void)v, (void)mem, (void)flush_page_gpa, (void)err;
+	return 0;
+}
+
+static void sregs_flush(struct vcpu *v)
+{
+	struct kvm_sregs sregs;
+
+	ioctl(v->fd, KVM_GET_SREGS, &sregs);
+	sregs.cr3 ^= CR3_PWT;
+	ioctl(v->fd, KVM_SET_SREGS, &sregs);
+}
+
+/* KVM leaves the registers in kvm_run at every exit, so that a flush is a store. */
+static int sync_regs_prepare(struct vcpu *v, const struct guest_mem *mem, uint64_t flush_page_gpa,
+			     struct error *err)
+{
+	(void)mem, (void)flush_page_gpa, (void)err;
+	v->run->kvm_valid_regs = KVM_SYNC_X86_SREGS;
+	return 0;
+}
+
+/* The registers are those of the last exit, or as vcpu_idleness() found them later. */
+static void sync_regs_flush(struct vcpu *v)
+{
+	v->run->s.regs.sregs.cr3 ^= CR3_PWT;
+	v->run->kvm_dirty_regs |= KVM_SYNC_X86_SREGS;
+}
+
+/*
+ * The kernel's steal-time code works on a page of ours, which the guest does not
+ * know: the guest's own page stays with minivmm. Userspace sets the MSR past the
+ * filter that catches the guest's writes. 1 if it worked.
+ */
+static int enable_kernel_steal(const struct vcpu *v)
+{
+	struct {
+		struct kvm_msrs head;
+		struct kvm_msr_entry entry;
+	} msrs = {
+		.head.nmsrs = 1,
+		.entry = { .index = MSR_KVM_STEAL_TIME,
+			   .data = v->flush_page_gpa | KVM_MSR_ENABLED },
+	};
+
+	return ioctl(v->fd, KVM_SET_MSRS, &msrs);
+}
+
+static int steal_msr_prepare(struct vcpu *v, const struct guest_mem *mem, uint64_t flush_page_gpa,
+			     struct error *err)
+{
+	struct kvm_steal_time *page = guest_mem_at(mem, flush_page_gpa, sizeof(*page),
+						   sizeof(*page));
+
+	v->flush_page_gpa = flush_page_gpa;
+	v->flush_byte = &page->preempted;
+	if (enable_kernel_steal(v) != 1)
+		return error_set(err, EXIT_HOST, "KVM has no steal time (MSR_KVM_STEAL_TIME)");
+	return 0;
+}
+
+/*
+ * An OR, since the kernel marks the same byte when it preempts our thread. The MSR
+ * each time, since an INIT clears it, and KVM may process that where we do not see it.
+ */
+static void steal_msr_flush(struct vcpu *v)
+{
+	__atomic_fetch_or(v->flush_byte, KVM_VCPU_PREEMPTED | KVM_VCPU_FLUSH_TLB, __ATOMIC_SEQ_CST);
+	enable_kernel_steal(v);
+}
+
+const struct flush_primitive flush_primitives[NR_FLUSH_PRIMS] = {
+#define X(id, prim_name, prim_summary)                \
+	[FLUSH_VIA_##id] = { .name = prim_name,       \
+			     .summary = prim_summary, \
+			     .prepare = id##_prepare, \
+			     .flush = id##_flush },
+	FLUSH_PRIMS(X)
+#undef X
+};

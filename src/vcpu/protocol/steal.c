@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/* The host's half of a steal-time page: marks, deferred flushes, steal time. */
+#include "vcpu/protocol/steal.h"
+
+#include <errno.h>
+#include <stddef.h>
+
+#include "minivmm/pv_flush.h"
+#include "vcpu/cpu/vcpu.h"
+
+int steal_set_msr(struct steal *s, const struct guest_mem *mem, uint64_t value)
+{
+	struct kvm_steal_time *page = NULL;
+
+	if (value & KVM_STEAL_RESERVED_MASK)
+		return -EINVAL;
+	if (value & KVM_MSR_ENABLED) {
+		/* Aligned to its size: the bits below are reserved. */
+		page = guest_mem_at(mem, value & KVM_STEAL_VALID_BITS, sizeof(*page), 1);
+		if (!page)
+			return -EINVAL;
+	}
+	s->msr = value;
+	s->page = page;
+	return 0;
+}
+
+static void leave(struct vcpu *v)
+{
+	pv_mark_preempted(&v->steal.page->preempted);
+	v->stats.marks++;
+	trace(v->trace, TRACE_MARK, 0);
+}
+
+static void enter(struct vcpu *v)
+{
+	uint8_t byte = pv_take(&v->steal.page->preempted);
+
+	trace(v->trace, TRACE_EXCHANGE, byte);
+	if (!(byte & KVM_VCPU_FLUSH_TLB))
+		return;
+	v->flush->flush(v);
+	v->stats.flushes++;
+	trace(v->trace, TRACE_FLUSH, 0);
+}
+
+const struct host_protocol host_protocol = {
+	.complete_io = vcpu_complete_io,
+	.leave = leave,
+	.enter = enter,
+	.request_flush = vcpu_request_flush,
+	.flush_is_safe = vcpu_flush_is_safe,
+};
+
+void steal_leave(struct vcpu *v)
+{
+	if (v->steal.page)
+		v->protocol->leave(v);
+}
+
+void steal_enter(struct vcpu *v, uint64_t waited_ns)
+{
+	v->stats.steal_ns += waited_ns;
+	if (!v->steal.page)
+		return;
+	v->protocol->enter(v);
+	if (waited_ns)
+		pv_add_steal(v->steal.page, waited_ns);
+}

@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: MIT */
+/* Decisions of the scheduler, made and carried out under its lock. */
+#define _GNU_SOURCE
+#include "vcpu/sched/dispatch.h"
+
+#include <linux/futex.h>
+#include <sched.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define NS_PER_S 1000000000ull
+
+unsigned dispatch_gangs_per_vm(const struct pcpu_config *config)
+{
+	return (config->nr_vcpus + config->nr_pcpus - 1) / config->nr_pcpus;
+}
+
+void dispatch_pin(struct pcpus *p, unsigned i, unsigned pcpu)
+{
+	struct pcpu_waiter *w = &p->waiter[i];
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(p->pcpu[pcpu].host_cpu, &set);
+	sched_setaffinity(w->tid, sizeof(set), &set);
+	w->affine_to = pcpu;
+}
+
+void dispatch_wake(struct pcpu_waiter *w)
+{
+	syscall(SYS_futex, &w->granted, FUTEX_WAKE_PRIVATE, 1);
+}
+
+/* ---- slices ----------------------------------------------------------------- */
+
+static void arm_slice_timer(struct pcpus *p, struct pcpu *c)
+{
+	struct itimerspec when = {
+		.it_value = { .tv_sec = (time_t)(c->slice_end_ns / NS_PER_S),
+			      .tv_nsec = (long)(c->slice_end_ns % NS_PER_S) },
+	};
+
+	timer_settime(p->waiter[c->current].slice_timer, TIMER_ABSTIME, &when, NULL);
+	c->timed = true;
+}
+
+static void record_begin(struct pcpus *p, unsigned pcpu)
+{
+	struct pcpu *c = &p->pcpu[pcpu];
+	struct schedule_log *log = p->config.record;
+
+	if (!log || p->between_parts)
+		return;
+	if (log->nr == 0)
+		p->recorded_since_ns = c->slice_start_ns;
+	c->recorded = schedule_log_add(log,
+				       &(struct schedule_entry){
+					       .start_ns = c->slice_start_ns - p->recorded_since_ns,
+					       .vcpu = (uint32_t)c->current,
+					       .pcpu = (uint16_t)pcpu,
+					       .end = SLICE_stopped,
+				       });
+}
+
+/* A forced exit counts from the moment of the force, which is what a replay can repeat. */
+static void end_slice(struct pcpus *p, struct pcpu *c, enum slice_end end)
+{
+	if (p->between_parts)
+		return;
+	if (p->config.record) {
+		bool forced = slice_end_is_forced(end) && c->timed;
+		uint64_t end_ns = forced ? c->slice_end_ns : monotonic_ns();
+
+		schedule_log_end(p->config.record, c->recorded, end, end_ns - c->slice_start_ns);
+	}
+	if (p->config.replay)
+		replay_end_slice(p->config.replay, c->replayed, end);
+}
+
+/* The holder has a slice of its own, or one that was over: the guest yields in time. */
+static void tell_extended(struct pcpus *p, struct pcpu *c, bool extended)
+{
+	struct mv_hint *hint = p->waiter[c->current].hint;
+
+	c->extended = extended;
+	if (p->config.grace_ns && hint)
+		__atomic_store_n(&hint->extended, extended, __ATOMIC_RELAXED);
+}
+
+/*
+ * A new slice for the holder of a pCPU, as the policy or the recorded entry says; timed
+ * only if somebody waits for it. In a replay somebody may be due who does not wait yet.
+ */
+static void start_slice(struct pcpus *p, unsigned pcpu)
+{
+	struct pcpu *c = &p->pcpu[pcpu];
+	uint64_t now_ns = monotonic_ns();
+
+	c->slice_start_ns = now_ns;
+	c->slice_end_ns = sched_slice_end(&p->config.slices, pcpu, now_ns,
+					  sched_random(&p->random));
+	if (c->replayed)
+		c->slice_end_ns = replay_slice_end(c->replayed, now_ns, c->slice_end_ns - now_ns);
+	c->timed = false;
+	tell_extended(p, c, false);
+	record_begin(p, pcpu);
+	if (p->config.replay || sched_has_waiter(p->entity, p->nr_entities, pcpu))
+		arm_slice_timer(p, c);
+}
+
+bool dispatch_slice_has_ended(const struct pcpus *p, unsigned i)
+{
+	return monotonic_ns() >= p->pcpu[p->entity[i].pcpu].slice_end_ns;
+}
+
+bool dispatch_is_wanted(const struct pcpus *p, unsigned i)
+{
+	unsigned pcpu = p->entity[i].pcpu;
+
+	return sched_has_waiter(p->entity, p->nr_entities, pcpu) ||
+	       (p->config.replay && replay_is_due(p->config.replay, pcpu, i));
+}
+
+/* The holder is inside a shootdown: its slice may last a little longer, once. */
+static bool may_be_extended(const struct pcpus *p, unsigned i)
+{
+	const struct mv_hint *hint = p->waiter[i].hint;
+
+	return p->config.grace_ns && !p->pcpu[p->entity[i].pcpu].extended && hint &&
+	       __atomic_load_n(&hint->critical, __ATOMIC_RELAXED);
+}
+
+/* The recorded slice was no more than a forced exit, after which the vCPU went on. */
+static bool is_kept_in_replay(struct pcpus *p, unsigned i)
+{
+	const struct pcpu *c = &p->pcpu[p->entity[i].pcpu];
+
+	return c->replayed && c->replayed->end == SLICE_kept &&
+	       replay_keeps(p->config.replay, p->entity[i].pcpu, i);
+}
+
+bool dispatch_keep(struct pcpus *p, unsigned i)
+{
+	unsigned pcpu = p->entity[i].pcpu;
+	struct pcpu *c = &p->pcpu[pcpu];
+	bool repeated = is_kept_in_replay(p, i);
+	bool wanted = dispatch_is_wanted(p, i);
+	bool extended = wanted && !c->replayed && may_be_extended(p, i);
+
+	if (wanted && !repeated && !extended)
+		return false;
+	end_slice(p, c, SLICE_kept);
+	c->replayed = repeated ? replay_take(p->config.replay, pcpu) : NULL;
+	start_slice(p, pcpu);
+	if (extended) {
+		c->slice_end_ns = c->slice_start_ns + p->config.grace_ns;
+		tell_extended(p, c, true);
+		arm_slice_timer(p, c);
+	}
+	return true;
+}
+
+/* ---- who runs --------------------------------------------------------------- */
+
+static void grant(struct pcpus *p, unsigned pcpu, unsigned i, uint64_t expired_ns)
+{
+	p->waiter[i].expired_ns = expired_ns;
+	p->pcpu[pcpu].current = (int)i;
+	p->entity[i].state = SCHED_RUNNING;
+	p->entity[i].granted_at = p->ticket;
+	p->entity[i].pcpu = pcpu;
+	if (p->waiter[i].affine_to != pcpu)
+		dispatch_pin(p, i, pcpu);
+	start_slice(p, pcpu);
+	__atomic_store_n(&p->waiter[i].granted, 1, __ATOMIC_RELEASE);
+}
+
+/* Takes down who is awaited, for a policy that asks. */
+static void read_hints(struct pcpus *p)
+{
+	for (unsigned i = 0; i < p->nr_entities; i++) {
+		const struct mv_hint *hint = p->waiter[i].hint;
+
+		p->entity[i].awaited = hint && __atomic_load_n(&hint->awaited, __ATOMIC_RELAXED);
+	}
+}
+
+/* Whom the policy gives a free pCPU, or NOBODY. */
+static int choose(struct pcpus *p, unsigned pcpu)
+{
+	struct sched_view view = {
+		.entity = p->entity,
+		.nr_entities = p->nr_entities,
+		.nr_gangs = p->config.nr_vms * dispatch_gangs_per_vm(&p->config),
+		.pcpu = pcpu,
+		.turn = sched_turn(&p->config.slices, monotonic_ns()),
+		.random = sched_random(&p->random),
+	};
+
+	if (p->config.policy->uses_hints)
+		read_hints(p);
+	p->pcpu[pcpu].replayed = NULL;
+	return p->config.policy->pick(&view);
+}
+
+/* Whom a replay gives a free pCPU: who is due on it, or nobody; then whom the policy chooses. */
+static int choose_in_replay(struct pcpus *p, unsigned pcpu, bool by_policy)
+{
+	struct replay *r = p->config.replay;
+	int next = replay_pick(r, p->entity, pcpu, monotonic_ns());
+
+	if (next == REPLAY_BY_POLICY && by_policy)
+		return choose(p, pcpu);
+	if (next < 0 || by_policy)
+		return NOBODY;
+	p->pcpu[pcpu].replayed = replay_take(r, pcpu);
+	return next;
+}
+
+/*
+ * In a replay a vCPU that has come may be due on any idle pCPU; and only those for
+ * whom nothing is recorded are for the policy. `expired_ns` is that of pCPU `freed`.
+ */
+static void serve_idle(struct pcpus *p, unsigned freed, uint64_t expired_ns)
+{
+	for (unsigned k = 0; k < 2 * p->config.nr_pcpus; k++) {
+		unsigned c = k % p->config.nr_pcpus;
+
+		if (p->pcpu[c].current != NOBODY)
+			continue;
+		int next = choose_in_replay(p, c, k >= p->config.nr_pcpus);
+		if (next == NOBODY)
+			continue;
+		grant(p, c, (unsigned)next, c == freed ? expired_ns : 0);
+		dispatch_wake(&p->waiter[next]);
+	}
+}
+
+int dispatch_hand_over(struct pcpus *p, unsigned pcpu, enum slice_end end)
+{
+	struct pcpu *c = &p->pcpu[pcpu];
+	uint64_t expired_ns = end == SLICE_expired ? c->slice_end_ns : 0;
+
+	/* The run is over for who gets the pCPU now: that is no decision. */
+	if (p->stopping)
+		return NOBODY;
+	if (end == SLICE_halted && c->timed && monotonic_ns() >= c->slice_end_ns)
+		end = SLICE_idle;
+	end_slice(p, c, end);
+	if (end == SLICE_blocked && p->config.replay)
+		replay_leave_out(p->config.replay, (unsigned)c->current);
+	c->current = NOBODY;
+	if (p->config.replay) {
+		serve_idle(p, pcpu, expired_ns);
+		return NOBODY;
+	}
+	int next = choose(p, pcpu);
+	if (next != NOBODY)
+		grant(p, pcpu, (unsigned)next, expired_ns);
+	return next;
+}
+
+void dispatch_become_ready(struct pcpus *p, unsigned i)
+{
+	p->entity[i].state = SCHED_READY;
+	p->entity[i].ready_since = p->ticket++;
+	p->waiter[i].ready_ns = monotonic_ns();
+	__atomic_store_n(&p->waiter[i].granted, 0, __ATOMIC_RELAXED);
+}
+
+/* A pCPU that nobody has: the vCPU's home if that is one, or else any; NOBODY if none is. */
+static int find_idle_pcpu(const struct pcpus *p, unsigned i)
+{
+	unsigned home = p->entity[i].home;
+
+	if (p->pcpu[home].current == NOBODY)
+		return (int)home;
+	for (unsigned c = 0; c < p->config.nr_pcpus; c++) {
+		if (p->pcpu[c].current == NOBODY)
+			return (int)c;
+	}
+	return NOBODY;
+}
+
+/* The end of a slice that lasted on because nobody waited is when somebody comes. */
+static void end_for_waiter(struct pcpus *p, struct pcpu *c, uint64_t now_ns)
+{
+	if (c->slice_end_ns < now_ns)
+		c->slice_end_ns = now_ns;
+	arm_slice_timer(p, c);
+}
+
+void dispatch_place(struct pcpus *p, unsigned i)
+{
+	struct pcpu *home = &p->pcpu[p->entity[i].home];
+
+	if (p->kernel_schedules) {
+		p->entity[i].state = SCHED_RUNNING;
+		__atomic_store_n(&p->waiter[i].granted, 1, __ATOMIC_RELEASE);
+		return;
+	}
+	if (p->config.replay) {
+		serve_idle(p, 0, 0);
+		return;
+	}
+
+	int idle = find_idle_pcpu(p, i);
+	if (idle != NOBODY)
+		grant(p, (unsigned)idle, i, 0);
+	else if (!home->timed)
+		end_for_waiter(p, home, p->waiter[i].ready_ns);
+}
+
+/* ---- replay, and the end ------------------------------------------------------ */
+
+void dispatch_check_replay(struct pcpus *p)
+{
+	if (!p->stopping && replay_lose_patience(p->config.replay, monotonic_ns()))
+		serve_idle(p, 0, 0);
+}
+
+void dispatch_stop_slices(struct pcpus *p)
+{
+	for (unsigned c = 0; c < p->config.nr_pcpus; c++) {
+		if (p->pcpu[c].current != NOBODY)
+			end_slice(p, &p->pcpu[c], SLICE_stopped);
+	}
+}
+
+void dispatch_end_part(struct pcpus *p)
+{
+	dispatch_stop_slices(p);
+	p->between_parts = true;
+	if (p->config.replay) {
+		replay_end_part(p->config.replay);
+		serve_idle(p, 0, 0);
+	}
+}

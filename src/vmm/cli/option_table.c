@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: MIT */
+/* The options of a run: one row of a table, and one setter, for each. */
+#include "vmm/cli/options.h"
+
+#include <string.h>
+
+#include "minivmm/nearest.h"
+#include "vmm/cli/names.h"
+#include "vmm/cli/parse.h"
+
+#define NS_PER_SECOND 1000000000ull
+#define TIME_MAX_NS   (24 * 3600 * NS_PER_SECOND)
+#define SLICE_MIN_NS  10000ull
+#define SLICE_MAX_NS  (10 * NS_PER_SECOND)
+#define JITTER_MAX    90
+#define PAGE_BYTES    4096
+
+static int bad_value(struct error *err, const char *option, const char *value, const char *why)
+{
+	return error_set(err, EXIT_USAGE, "--%s '%s' %s", option, value, why);
+}
+
+/* ---- setters: one for each row of the table ------------------------------- */
+
+static int take_count(const char *option, const char *value, uint64_t max, unsigned *ret_count,
+		      struct error *err)
+{
+	uint64_t number;
+	const char *why = parse_number(value, &number);
+
+	if (why)
+		return bad_value(err, option, value, why);
+	if (number == 0 || number > max)
+		return error_set(err, EXIT_USAGE, "--%s '%s' is out of range: give 1 to %ju",
+				 option, value, (uintmax_t)max);
+	*ret_count = (unsigned)number;
+	return 0;
+}
+
+static int take_time(const char *option, const char *value, uint64_t *ret_ns, struct error *err)
+{
+	uint64_t ns;
+	const char *why = parse_time(value, &ns);
+
+	if (!why && ns == 0)
+		why = "is no time at all: give more than 0";
+	if (!why && ns > TIME_MAX_NS)
+		why = "is too long: 24h are the most";
+	if (why)
+		return bad_value(err, option, value, why);
+	*ret_ns = ns;
+	return 0;
+}
+
+static int unknown_name(const char *option, const struct name_table *table, const char *name,
+			struct error *err)
+{
+	const char *nearest = mv_nearest(name, table->name, table->nr);
+
+	if (nearest)
+		return error_set(err, EXIT_USAGE, "--%s: there is no %s '%s': did you mean '%s'?",
+				 option, table->one, name, nearest);
+	return error_set(err, EXIT_USAGE, "--%s: there is no %s '%s': --list names them all",
+			 option, table->one, name);
+}
+
+static int take_name(const char *option, const struct name_table *table, const char *value,
+		     const char **ret_name, struct error *err)
+{
+	const char *name = name_table_find(table, value);
+
+	if (!name)
+		return unknown_name(option, table, value, err);
+	*ret_name = name;
+	return 0;
+}
+
+static int set_vcpus(struct options *o, const char *value, struct error *err)
+{
+	return take_count("vcpus", value, MV_MAX_VCPUS, &o->nr_vcpus, err);
+}
+
+static int set_vms(struct options *o, const char *value, struct error *err)
+{
+	return take_count("vms", value, MAX_VMS, &o->nr_vms, err);
+}
+
+/* Whether they may be used is checked at the end, against the CPUs that are allowed. */
+static int set_pcpus(struct options *o, const char *value, struct error *err)
+{
+	const char *why = parse_cpu_list(value, &o->pcpus);
+
+	return why ? bad_value(err, "pcpus", value, why) : 0;
+}
+
+static int set_mem(struct options *o, const char *value, struct error *err)
+{
+	uint64_t bytes;
+	const char *why = parse_size(value, &bytes);
+
+	if (!why && (bytes < MV_MEM_MIN_BYTES || bytes > MV_MEM_MAX_BYTES))
+		why = "is out of range: give 4M to 3G";
+	if (!why && bytes % PAGE_BYTES)
+		why = "is not a whole number of 4K pages";
+	if (why)
+		return bad_value(err, "mem", value, why);
+	o->mem_bytes = bytes;
+	return 0;
+}
+
+static int set_slice(struct options *o, const char *value, struct error *err)
+{
+	uint64_t ns = 0;
+
+	if (take_time("slice", value, &ns, err))
+		return -1;
+	if (ns < SLICE_MIN_NS || ns > SLICE_MAX_NS)
+		return bad_value(err, "slice", value, "is out of range: give 10us to 10s");
+	o->slice_ns = ns;
+	return 0;
+}
+
+static int set_slice_jitter(struct options *o, const char *value, struct error *err)
+{
+	uint64_t pct;
+	const char *why = parse_percent(value, &pct);
+
+	if (!why && pct > JITTER_MAX)
+		why = "is out of range: give 0 to 90";
+	if (why)
+		return bad_value(err, "slice-jitter", value, why);
+	o->slice_jitter_pct = (unsigned)pct;
+	return 0;
+}
+
+static int set_slice_phase(struct options *o, const char *value, struct error *err)
+{
+	return take_name("slice-phase", &slice_phase_names, value, &o->slice_phase, err);
+}
+
+static int set_grace(struct options *o, const char *value, struct error *err)
+{
+	if (strcmp(value, "0") == 0) { /* what goes without saying, for lists of a sweep */
+		o->grace_ns = 0;
+		return 0;
+	}
+	return take_time("grace", value, &o->grace_ns, err);
+}
+
+static int set_sched(struct options *o, const char *value, struct error *err)
+{
+	return take_name("sched", &policy_names, value, &o->sched, err);
+}
+
+static int add_mechanism(struct options *o, const char *word, struct error *err)
+{
+	const char *name = NULL;
+
+	if (take_name("shootdown", &mechanism_names, word, &name, err))
+		return -1;
+	for (unsigned i = 0; i < o->nr_mechanisms; i++) {
+		if (o->mechanism[i] == name)
+			return error_set(err, EXIT_USAGE,
+					 "--shootdown names '%s' twice: name each mechanism once",
+					 name);
+	}
+	o->mechanism[o->nr_mechanisms++] = name;
+	return 0;
+}
+
+static int set_shootdown(struct options *o, const char *value, struct error *err)
+{
+	struct word_list words;
+	const char *why = parse_word_list(value, &words);
+
+	if (!why && words.nr > MV_MAX_MECHANISMS)
+		why = "has too many names in it: one run compares at most 8";
+	if (why)
+		return bad_value(err, "shootdown", value, why);
+	o->nr_mechanisms = 0;
+	for (unsigned i = 0; i < words.nr; i++) {
+		if (add_mechanism(o, words.word[i], err))
+			return -1;
+	}
+	return 0;
+}
+
+static int set_flush_via(struct options *o, const char *value, struct error *err)
+{
+	return take_name("flush-via", &flush_prim_names, value, &o->flush_via, err);
+}
+
+static int set_mark_exits(struct options *o, const char *value, struct error *err)
+{
+	(void)value, (void)err;
+	o->mark_exits = true;
+	return 0;
+}
+
+static int set_hide(struct options *o, const char *value, struct error *err)
+{
+	struct word_list words;
+	const char *why = parse_word_list(value, &words), *name = NULL;
+
+	if (why)
+		return bad_value(err, "hide", value, why);
+	for (unsigned i = 0; i < words.nr; i++) {
+		if (take_name("hide", &feature_names, words.word[i], &name, err))
+			return -1;
+		o->hidden_features |= feature_bit(name);
+	}
+	return 0;
+}
+
+static int set_duration(struct options *o, const char *value, struct error *err)
+{
+	return take_time("duration", value, &o->duration_ns, err);
+}
+
+static int set_count(struct options *o, const char *value, struct error *err)
+{
+	uint64_t count;
+	const char *why = parse_number(value, &count);
+
+	if (!why && count == 0)
+		why = "measures nothing: give 1 or more";
+	if (why)
+		return bad_value(err, "count", value, why);
+	o->count = count;
+	return 0;
+}
+
+static int set_seed(struct options *o, const char *value, struct error *err)
+{
+	const char *why = parse_number(value, &o->seed);
+
+	o->seed_given = true;
+	return why ? bad_value(err, "seed", value, why) : 0;
+}
+
+static int set_inject(struct options *o, const char *value, struct error *err)
+{
+	return take_name("inject", &fault_names, value, &o->fault, err);
+}
+
+static int set_timeout(struct options *o, const char *value, struct error *err)
+{
+	return take_time("timeout", value, &o->timeout_ns, err);
+}
+
+static int take_path(const char *option, const char *value, const char **ret_path,
+		     struct error *err)
+{
+	if (!*value)
+		return bad_value(err, option, value, "is not the name of a file");
+	*ret_path = value;
+	return 0;
+}
+
+static int set_record(struct options *o, const char *value, struct error *err)
+{
+	return take_path("record", value, &o->record_path, err);
+}
+
+static int set_replay(struct options *o, const char *value, struct error *err)
+{
+	return take_path("replay", value, &o->replay_path, err);
+}
+
+static int set_json(struct options *o, const char *value, struct error *err)
+{
+	return take_path("json", value, &o->json_path, err);
+}
+
+static int set_trace(struct options *o, const char *value, struct error *err)
+{
+	return take_path("trace", value, &o->trace_path, err);
+}
+
+static int set_no_sandbox(struct options *o, const char *value, struct error *err)
+{
+	(void)value, (void)err;
+	o->no_sandbox = true;
+	return 0;
+}
+
+static int set_list(struct options *o, const char *value, struct error *err)
+{
+	(void)value, (void)err;
+	o->command = COMMAND_LIST;
+	return 0;
+}
+
+static int set_quiet(struct options *o, const char *value, struct error *err)
+{
+	(void)value, (void)err;
+	o->quiet = true;
+	return 0;
+}
+
+static int set_verbose(struct options *o, const char *value, struct error *err)
+{
+	(void)value, (void)err;
+	o->verbose = true;
+	return 0;
+}
+
+static int set_version(struct options *o, const char *value, struct error *err)
+{
+	(void)value, (void)err;
+	o->command = COMMAND_VERSION;
+	return 0;
+}
+
+static int set_help(struct options *o, const char *value, struct error *err)
+{
+	(void)value, (void)err;
+	o->command = COMMAND_HELP;
+	return 0;
+}
+
+const struct option_row option_table[] = {
+	{ "vcpus", "N", "vCPUs of each VM (twice the pCPUs)", set_vcpus },
+	{ "vms", "N", "VMs that share the pCPUs (1)", set_vms },
+	{ "pcpus", "LIST", "host CPUs that serve as pCPUs, as in 0-1,3 (all allowed)", set_pcpus },
+	{ "mem", "SIZE", "memory of each guest, 4M to 3G (64M)", set_mem },
+	{ "slice", "TIME", "time slice of a vCPU, 10us to 10s (4ms)", set_slice },
+	{ "slice-jitter", "PCT", "vary each slice by up to this share (25)", set_slice_jitter },
+	{ "slice-phase", "PHASE", "how slices of different pCPUs lie (independent)",
+	  set_slice_phase },
+	{ "grace", "TIME", "extend a slice once inside a shootdown (never)", set_grace },
+	{ "sched", "POLICY", "which vCPU runs next (round-robin)", set_sched },
+	{ "shootdown", "LIST", "mechanisms to measure in turn (ipi,pv)", set_shootdown },
+	{ "flush-via", "PRIM", "how the host flushes a guest's TLB (auto)", set_flush_via },
+	{ "mark-exits", NULL, "mark vCPUs while the VMM serves a store of theirs, too",
+	  set_mark_exits },
+	{ "hide", "LIST", "hide features from the guests' CPUID (none)", set_hide },
+	{ "duration", "TIME", "how long each mechanism runs (2s)", set_duration },
+	{ "count", "N", "end each mechanism after N shootdowns, once checked", set_count },
+	{ "seed", "N", "everything random comes from it (drawn, and reported)", set_seed },
+	{ "record", "FILE", "write the schedule of the run, for --replay", set_record },
+	{ "replay", "FILE", "repeat a recorded schedule, with its options", set_replay },
+	{ "inject", "FAULT", "break the protocol on purpose (none)", set_inject },
+	{ "timeout", "TIME", "give up on a guest that hangs (all durations + 30s)", set_timeout },
+	{ "json", "FILE", "write the whole result as JSON", set_json },
+	{ "trace", "FILE", "write what happened as a trace for Perfetto", set_trace },
+	{ "no-sandbox", NULL, "let the process make any system call while guests run",
+	  set_no_sandbox },
+	{ "list", NULL, "list what can be named above, and the scenarios", set_list },
+	{ "quiet", NULL, "print the verdict, and how to repeat a failure", set_quiet },
+	{ "verbose", NULL, "print more: self-check, each vCPU, the guest's console", set_verbose },
+	{ "version", NULL, "print the version", set_version },
+	{ "help", NULL, "print this", set_help },
+};
+const unsigned nr_option_rows = sizeof(option_table) / sizeof(option_table[0]);
+
+const struct option_row *option_find(const char *name)
+{
+	for (unsigned i = 0; i < nr_option_rows; i++) {
+		if (strcmp(option_table[i].name, name) == 0)
+			return &option_table[i];
+	}
+	return NULL;
+}

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: MIT */
+/* The command line of a run: options and operands, their defaults and rules, --help. */
+#include "vmm/cli/options.h"
+
+#include <string.h>
+
+#include "vmm/cli/command_line.h"
+#include "vmm/cli/names.h"
+
+#define NS_PER_SECOND	  1000000000ull
+#define TIMEOUT_MARGIN_NS (30 * NS_PER_SECOND) /* what the timeout allows beyond the durations */
+
+/* ---- what is not an option ------------------------------------------------- */
+
+static int take_guest(struct options *o, const char *operand, struct error *err)
+{
+	if (!*operand)
+		return error_set(err, EXIT_USAGE, "the guest's file name is empty");
+	if (o->guest_path)
+		return error_set(err, EXIT_USAGE,
+				 "'%s' is one file too many after '%s': there is one guest, and "
+				 "what is meant for it follows '--'",
+				 operand, o->guest_path);
+	o->guest_path = operand;
+	return 0;
+}
+
+/* A space separates the words in the guest, so a word must not contain one. */
+static bool is_guest_word(const char *word)
+{
+	const char *equals = strchr(word, '=');
+
+	return equals && equals != word && !strpbrk(word, " \t\n\r\v\f");
+}
+
+static int take_guest_args(struct options *o, char *const words[], struct error *err)
+{
+	size_t used = 0;
+
+	for (; *words; words++) {
+		if (!is_guest_word(*words))
+			return error_set(err, EXIT_USAGE,
+					 "guest argument '%s' is not KEY=VALUE without blanks",
+					 *words);
+		size_t room = sizeof(o->guest_args) - used;
+		int n = snprintf(o->guest_args + used, room, "%s%s", used ? " " : "", *words);
+		if (n < 0 || (size_t)n >= room)
+			return error_set(
+				err, EXIT_USAGE,
+				"the guest's arguments are too long: at most %d characters",
+				MV_ARGS_BYTES - 1);
+		used += (size_t)n;
+	}
+	return 0;
+}
+
+/* ---- defaults, and rules about more than one option -------------------------- */
+
+void options_set_defaults(struct options *o)
+{
+	*o = (struct options){
+		.command = COMMAND_RUN,
+		.nr_vms = 1,
+		.mem_bytes = 64 << 20,
+		.slice_ns = 4000000,
+		.slice_jitter_pct = 25,
+		.sched = "round-robin",
+		.flush_via = "auto",
+		.duration_ns = 2 * NS_PER_SECOND,
+		.fault = "none",
+	};
+}
+
+static int check_pcpus(const struct cpu_list *pcpus, const struct cpu_list *allowed,
+		       struct error *err)
+{
+	char usable[128];
+
+	for (unsigned i = 0; i < pcpus->nr; i++) {
+		struct cpu_list before = *pcpus;
+
+		before.nr = i;
+		if (cpu_list_has(&before, pcpus->cpu[i]))
+			return error_set(err, EXIT_USAGE, "--pcpus names CPU %d twice",
+					 pcpus->cpu[i]);
+		if (cpu_list_has(allowed, pcpus->cpu[i]))
+			continue;
+		cpu_list_format(allowed, usable, sizeof(usable));
+		return error_set(err, EXIT_USAGE,
+				 "--pcpus names CPU %d, which is offline or not allowed to this "
+				 "process: choose from %s",
+				 pcpus->cpu[i], usable);
+	}
+	return 0;
+}
+
+/* Siblings can run at the same time only if their slices begin at the same time. */
+const char *options_default_slice_phase(const struct options *o)
+{
+	return strcmp(o->sched, "gang") == 0 ? "aligned" : "independent";
+}
+
+uint64_t options_default_timeout_ns(const struct options *o)
+{
+	return o->duration_ns * o->nr_mechanisms + TIMEOUT_MARGIN_NS;
+}
+
+static int complete_slice_phase(struct options *o, struct error *err)
+{
+	if (!o->slice_phase)
+		o->slice_phase = options_default_slice_phase(o);
+	if (strcmp(o->sched, "gang") == 0 && strcmp(o->slice_phase, "aligned") != 0)
+		return error_set(err, EXIT_USAGE,
+				 "--sched gang needs --slice-phase aligned, not %s",
+				 o->slice_phase);
+	return 0;
+}
+
+/* Fills in the defaults that depend on other options, and checks what all of them say. */
+static int complete(struct options *o, const struct cpu_list *allowed, struct error *err)
+{
+	if (!o->guest_path)
+		return error_set(err, EXIT_USAGE,
+				 "no guest given: minivmm [OPTIONS] GUEST.ELF [-- KEY=VALUE ...]");
+	if (o->quiet && o->verbose)
+		return error_set(err, EXIT_USAGE, "--quiet and --verbose exclude each other");
+	if (o->pcpus.nr == 0)
+		o->pcpus = *allowed;
+	if (check_pcpus(&o->pcpus, allowed, err))
+		return -1;
+	if (o->nr_vcpus == 0)
+		o->nr_vcpus = 2 * o->pcpus.nr < MV_MAX_VCPUS ? 2 * o->pcpus.nr : MV_MAX_VCPUS;
+	if (o->nr_mechanisms == 0 &&
+	    option_find("shootdown")->set(o, fault_shootdown(o->fault), err))
+		return -1;
+	if (complete_slice_phase(o, err))
+		return -1;
+	if (o->timeout_ns == 0)
+		o->timeout_ns = options_default_timeout_ns(o);
+	return 0;
+}
+
+/* ---- the parser --------------------------------------------------------------- */
+
+/* Options that mean nothing to a guest that does not follow abi.h. */
+static bool needs_abi(const char *option)
+{
+	static const char *const names[] = { "grace", "shootdown", "duration", "count", "inject" };
+
+	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strcmp(option, names[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
+static int set_row(void *target, const struct command_row *row, const char *value,
+		   struct error *err)
+{
+	struct options *o = target;
+
+	if (needs_abi(row->name))
+		o->abi_option = row->name;
+	return option_find(row->name)->set(o, value, err);
+}
+
+static int take_operand(void *target, const char *operand, struct error *err)
+{
+	return take_guest(target, operand, err);
+}
+
+/* --help and the like: whatever else is there goes unread. */
+static bool is_done(const void *target)
+{
+	const struct options *o = target;
+
+	return o->command != COMMAND_RUN;
+}
+
+static struct command_table make_table(struct command_row row[COMMAND_LINE_ROWS])
+{
+	for (unsigned i = 0; i < nr_option_rows; i++) {
+		row[i] = (struct command_row){
+			.name = option_table[i].name,
+			.value = option_table[i].value,
+			.help = option_table[i].help,
+			.set = set_row,
+		};
+	}
+	return (struct command_table){
+		.nr = nr_option_rows, .row = row, .operand = take_operand, .is_done = is_done
+	};
+}
+
+int options_parse(int argc, char *const argv[], const struct cpu_list *allowed,
+		  struct options *ret_options, struct error *err)
+{
+	struct command_row rows[COMMAND_LINE_ROWS];
+	struct command_table table = make_table(rows);
+	struct options o;
+	int rest;
+
+	options_set_defaults(&o);
+	o.program = argc > 0 ? argv[0] : NULL;
+	if (command_line_parse(argc, argv, &table, &o, &rest, err))
+		return -1;
+	if (o.command == COMMAND_RUN &&
+	    (take_guest_args(&o, argv + rest, err) || complete(&o, allowed, err)))
+		return -1;
+	*ret_options = o;
+	return 0;
+}
+
+/* ---- --help and --list --------------------------------------------------------- */
+
+void options_print_help(FILE *out)
+{
+	struct command_row rows[COMMAND_LINE_ROWS];
+	struct command_table table = make_table(rows);
+
+	fputs("Usage: minivmm [OPTIONS] GUEST.ELF [-- KEY=VALUE ...]\n"
+	      "       minivmm host [--json]\n"
+	      "       minivmm trace-stats FILE\n"
+	      "\n"
+	      "Runs a guest whose vCPUs outnumber the host CPUs and measures its TLB\n"
+	      "shootdowns, by IPI and paravirtual, side by side. What follows \"--\" goes to\n"
+	      "the guest, as in scenario=ebizzy. Defaults are in parentheses.\n"
+	      "\n"
+	      "minivmm host tells what this host's KVM is and what it was seen to do.\n"
+	      "\n",
+	      out);
+	command_line_print_rows(out, &table);
+	fputs("\n"
+	      "minivmm sweep runs a matrix of such runs and makes a report, minivmm merge joins\n"
+	      "the parts of one: see minivmm sweep --help.\n"
+	      "\n"
+	      "Exit status: 0 passed; 1 the guest failed, hung or read a stale translation;\n"
+	      "2 usage or bad input; 3 the host lacks something; 4 inconclusive;\n"
+	      "128 + n ended by signal n.\n",
+	      out);
+}
+
+void options_print_list(FILE *out)
+{
+	name_tables_print(out);
+}

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+/* The command line of minivmm. Pure: it reads nothing but its arguments. */
+#ifndef VMM_OPTIONS_H
+#define VMM_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <stdio.h>
+
+#include "minivmm/abi.h"
+#include "vcpu/base/error.h"
+#include "vmm/cli/cpu_list.h"
+
+#define MAX_VMS 64
+
+/* Seeds of the VMM's own making fit into a double, as which many read JSON numbers. */
+#define SEED_MASK ((1ull << 53) - 1)
+
+enum command { COMMAND_RUN, COMMAND_LIST, COMMAND_HELP, COMMAND_VERSION };
+
+struct options {
+	enum command command;
+	const char *program; /* the word that it was started by */
+	const char *guest_path;
+	char guest_args[MV_ARGS_BYTES]; /* what followed "--", a space between words */
+
+	unsigned nr_vcpus; /* per VM */
+	unsigned nr_vms;
+	struct cpu_list pcpus;
+	uint64_t mem_bytes;
+
+	uint64_t slice_ns;
+	unsigned slice_jitter_pct; /* a slice lasts slice_ns, more or less by up to this share */
+	const char *slice_phase;   /* name from SLICE_PHASES */
+	uint64_t grace_ns;	   /* by which a slice is extended inside a shootdown; 0: never */
+	const char *sched;	   /* name of a policy, from sched_policies */
+
+	unsigned nr_mechanisms;
+	const char *mechanism[MV_MAX_MECHANISMS]; /* names from MV_MECHANISMS */
+	const char *flush_via;			  /* name of a primitive, or "auto" */
+	bool mark_exits;	  /* mark vCPUs whose stores are handled by the VMM, too */
+	uint32_t hidden_features; /* bits of KVM_CPUID_FEATURES that guests do not see */
+
+	uint64_t duration_ns; /* per mechanism */
+	uint64_t count;	      /* shootdowns per mechanism; 0: duration_ns decides */
+	bool seed_given;      /* if not, the caller draws one within SEED_MASK */
+	uint64_t seed;
+	const char *fault;   /* name from MV_FAULTS, or "none" */
+	uint64_t timeout_ns; /* of the whole run; by default all durations and 30 s more */
+
+	const char *abi_option; /* one given that needs a guest of abi.h, or NULL */
+	const char *json_path;	/* NULL: none */
+	const char *trace_path; /* likewise */
+	const char *record_path;
+	const char *replay_path;
+	bool no_sandbox;
+	bool quiet;
+	bool verbose;
+};
+
+/*
+ * Parses a command line. `allowed` are the host CPUs that the process may use
+ * (the default pCPUs, and the only ones that --pcpus may name). Names stay
+ * pointers into argv or into constant tables.
+ *
+ * Returns 0, or -1 with err->status EXIT_USAGE.
+ */
+int options_parse(int argc, char *const argv[], const struct cpu_list *allowed,
+		  struct options *ret_options, struct error *err);
+
+/* What goes without saying, but for what depends on other options or on the machine. */
+void options_set_defaults(struct options *o);
+const char *options_default_slice_phase(const struct options *o);
+uint64_t options_default_timeout_ns(const struct options *o);
+
+/* One option of the command line. The table is what --help prints. */
+struct option_row {
+	const char *name;  /* without the dashes */
+	const char *value; /* what its value stands for, or NULL if it takes none */
+	const char *help;  /* with the default in parentheses */
+	/* Takes the value into the options; returns 0, or -1 with the error set. */
+	int (*set)(struct options *o, const char *value, struct error *err);
+};
+
+extern const struct option_row option_table[];
+extern const unsigned nr_option_rows;
+
+/* The row of that name, or NULL. */
+const struct option_row *option_find(const char *name);
+
+void options_print_help(FILE *out);
+void options_print_list(FILE *out);
+
+#endif

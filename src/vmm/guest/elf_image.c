@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: MIT */
+/* Checks a guest's ELF file, and copies it into guest memory. */
+#include "vmm/guest/elf_image.h"
+
+#include <gelf.h>
+#include <string.h>
+
+#include "minivmm/abi.h"
+#include "vmm/guest/elf_notes.h"
+
+static int bad_guest(struct error *err, const struct elf_file *file, const char *why)
+{
+	return error_set(err, EXIT_USAGE, "guest '%s' %s", file->path, why);
+}
+
+/* What libelf refuses although our own checks let it pass. */
+static int damaged(struct error *err, const struct elf_file *file)
+{
+	return error_set(err, EXIT_USAGE, "guest '%s' is damaged: %s", file->path, elf_errmsg(-1));
+}
+
+/* Whether [offset, offset + bytes) lies within [0, size). */
+static bool is_within(uint64_t offset, uint64_t bytes, uint64_t size)
+{
+	return offset <= size && bytes <= size - offset;
+}
+
+/* What is wrong with the first bytes of the file, or NULL. */
+static const char *check_ident(const struct elf_file *file)
+{
+	const uint8_t *ident = file->bytes;
+
+	if (file->nr_bytes < SELFMAG || memcmp(ident, ELFMAG, SELFMAG) != 0)
+		return "is not an ELF file";
+	if (file->nr_bytes < sizeof(Elf64_Ehdr))
+		return "is truncated: it ends within the ELF header";
+	if (ident[EI_CLASS] == ELFCLASS32)
+		return "is a 32-bit ELF file: build it with -m64";
+	if (ident[EI_CLASS] != ELFCLASS64)
+		return "is neither a 32-bit nor a 64-bit ELF file: its header is damaged";
+	if (ident[EI_DATA] != ELFDATA2LSB)
+		return "is not little-endian: build it for x86-64";
+	return NULL;
+}
+
+static const char *check_type(const Elf64_Ehdr *header)
+{
+	if (header->e_machine != EM_X86_64)
+		return "is for another machine: build it for x86-64";
+	if (header->e_type == ET_DYN)
+		return "is position-independent or a shared library: link it with -static -no-pie";
+	if (header->e_type == ET_REL)
+		return "is an object file that has not been linked";
+	if (header->e_type != ET_EXEC)
+		return "is not an executable";
+	return NULL;
+}
+
+static int check_program_headers(const struct elf_file *file, const Elf64_Ehdr *header,
+				 struct error *err)
+{
+	if (header->e_phnum == 0)
+		return bad_guest(err, file, "has no program headers: nothing says what to load");
+	if (header->e_phnum > ELF_MAX_SEGMENTS)
+		return error_set(err, EXIT_USAGE,
+				 "guest '%s' claims %u program headers: %d are the most",
+				 file->path, header->e_phnum, ELF_MAX_SEGMENTS);
+	if (header->e_phentsize != sizeof(Elf64_Phdr))
+		return error_set(err, EXIT_USAGE,
+				 "guest '%s' has program headers of %u bytes instead of %zu",
+				 file->path, header->e_phentsize, sizeof(Elf64_Phdr));
+	if (!is_within(header->e_phoff, header->e_phnum * sizeof(Elf64_Phdr), file->nr_bytes))
+		return bad_guest(
+			err, file,
+			"is truncated: its program headers lie beyond the end of the file");
+	return 0;
+}
+
+static int check_segment(const struct elf_file *file, unsigned index, const Elf64_Phdr *header,
+			 uint64_t limit_gpa, struct error *err)
+{
+	if (header->p_filesz > header->p_memsz)
+		return error_set(err, EXIT_USAGE,
+				 "guest '%s': segment %u takes 0x%jx bytes from the file for "
+				 "0x%jx bytes of memory",
+				 file->path, index, (uintmax_t)header->p_filesz,
+				 (uintmax_t)header->p_memsz);
+	if (!is_within(header->p_offset, header->p_filesz, file->nr_bytes))
+		return error_set(
+			err, EXIT_USAGE,
+			"guest '%s' is truncated: segment %u lies beyond the end of the file",
+			file->path, index);
+	if (header->p_paddr < MV_IMAGE_GPA)
+		return error_set(err, EXIT_USAGE,
+				 "guest '%s': segment %u at 0x%jx lies over memory that minivmm "
+				 "keeps for itself: link it at 0x%x or above",
+				 file->path, index, (uintmax_t)header->p_paddr, MV_IMAGE_GPA);
+	if (!is_within(header->p_paddr, header->p_memsz, limit_gpa))
+		return error_set(err, EXIT_USAGE,
+				 "guest '%s': segment %u, 0x%jx bytes at 0x%jx, does not fit below "
+				 "0x%jx: link it lower, or give more --mem",
+				 file->path, index, (uintmax_t)header->p_memsz,
+				 (uintmax_t)header->p_paddr, (uintmax_t)limit_gpa);
+	return 0;
+}
+
+static void add_segment(struct elf_image *image, const Elf64_Phdr *header)
+{
+	image->segment[image->nr_segments++] = (struct elf_segment){
+		.gpa = header->p_paddr,
+		.mem_bytes = header->p_memsz,
+		.file_offset = header->p_offset,
+		.file_bytes = header->p_filesz,
+		.executable = header->p_flags & PF_X,
+	};
+	if (image->end_gpa < header->p_paddr + header->p_memsz)
+		image->end_gpa = header->p_paddr + header->p_memsz;
+}
+
+static int take_notes(const struct elf_file *file, const Elf64_Phdr *header,
+		      struct elf_notes *notes, struct error *err)
+{
+	if (!is_within(header->p_offset, header->p_filesz, file->nr_bytes))
+		return bad_guest(err, file,
+				 "is truncated: its notes lie beyond the end of the file");
+	const char *why = elf_notes_read(file->bytes + header->p_offset, header->p_filesz,
+					 header->p_align, notes);
+	return why ? bad_guest(err, file, why) : 0;
+}
+
+/* Linkers leave segments of size 0 behind, at any address: they ask for nothing. */
+static int take_program_header(const struct elf_file *file, unsigned index,
+			       const Elf64_Phdr *header, uint64_t limit_gpa,
+			       struct elf_image *image, struct elf_notes *notes, struct error *err)
+{
+	if (header->p_type == PT_INTERP || header->p_type == PT_DYNAMIC)
+		return bad_guest(err, file, "is dynamically linked: link it with -static");
+	if (header->p_type == PT_NOTE)
+		return take_notes(file, header, notes, err);
+	if (header->p_type != PT_LOAD || (header->p_memsz == 0 && header->p_filesz == 0))
+		return 0;
+	if (check_segment(file, index, header, limit_gpa, err))
+		return -1;
+	add_segment(image, header);
+	return 0;
+}
+
+/* The ends cannot overflow: every segment has been found to lie below a limit. */
+static bool overlap(const struct elf_segment *a, const struct elf_segment *b)
+{
+	return a->gpa < b->gpa + b->mem_bytes && b->gpa < a->gpa + a->mem_bytes;
+}
+
+static int check_overlaps(const struct elf_file *file, const struct elf_image *image,
+			  struct error *err)
+{
+	for (unsigned i = 0; i < image->nr_segments; i++) {
+		for (unsigned j = 0; j < i; j++) {
+			const struct elf_segment *a = &image->segment[j], *b = &image->segment[i];
+
+			if (overlap(a, b))
+				return error_set(
+					err, EXIT_USAGE,
+					"guest '%s': the segments at 0x%jx and 0x%jx overlap",
+					file->path, (uintmax_t)a->gpa, (uintmax_t)b->gpa);
+		}
+	}
+	return 0;
+}
+
+static int check_entry(const struct elf_file *file, const struct elf_image *image,
+		       struct error *err)
+{
+	for (unsigned i = 0; i < image->nr_segments; i++) {
+		const struct elf_segment *s = &image->segment[i];
+
+		if (s->executable && image->entry_gpa >= s->gpa &&
+		    image->entry_gpa - s->gpa < s->mem_bytes)
+			return 0;
+	}
+	return error_set(err, EXIT_USAGE,
+			 "guest '%s': its %sentry point 0x%jx is in no executable segment",
+			 file->path, image->start == ELF_START_PVH ? "PVH " : "",
+			 (uintmax_t)image->entry_gpa);
+}
+
+/* A guest with both notes, as the bundled one, is at home here. */
+static int choose_start(const struct elf_file *file, const Elf64_Ehdr *header,
+			const struct elf_notes *notes, struct elf_image *image, struct error *err)
+{
+	if (notes->has_abi && notes->abi_version != MV_ABI_VERSION)
+		return error_set(err, EXIT_USAGE,
+				 "guest '%s' is made for version %u of minivmm/abi.h, this minivmm "
+				 "is for version %d: build it again",
+				 file->path, notes->abi_version, MV_ABI_VERSION);
+	bool by_pvh = notes->has_pvh && !notes->has_abi;
+	image->start = by_pvh ? ELF_START_PVH : ELF_START_ABI;
+	image->entry_gpa = by_pvh ? notes->pvh_entry_gpa : header->e_entry;
+	return check_entry(file, image, err);
+}
+
+static int parse_elf(Elf *elf, const struct elf_file *file, uint64_t limit_gpa,
+		     struct elf_image *image, struct error *err)
+{
+	const Elf64_Ehdr *header = elf64_getehdr(elf);
+
+	if (!header)
+		return damaged(err, file);
+	const char *why = check_type(header);
+	if (why)
+		return bad_guest(err, file, why);
+	if (check_program_headers(file, header, err))
+		return -1;
+
+	struct elf_notes notes = { 0 };
+	for (int i = 0; i < header->e_phnum; i++) {
+		GElf_Phdr program_header; /* a copy: in the file it may lie at an odd address */
+
+		if (!gelf_getphdr(elf, i, &program_header))
+			return damaged(err, file);
+		if (take_program_header(file, (unsigned)i, &program_header, limit_gpa, image,
+					&notes, err))
+			return -1;
+	}
+	if (image->nr_segments == 0)
+		return bad_guest(err, file, "has no segment to load");
+	if (check_overlaps(file, image, err))
+		return -1;
+	return choose_start(file, header, &notes, image, err);
+}
+
+int elf_image_parse(const struct elf_file *file, uint64_t limit_gpa, struct elf_image *ret_image,
+		    struct error *err)
+{
+	struct elf_image image = { 0 };
+	const char *why = check_ident(file);
+
+	if (why)
+		return bad_guest(err, file, why);
+	if (elf_version(EV_CURRENT) == EV_NONE)
+		return error_set(err, EXIT_HOST, "libelf: %s", elf_errmsg(-1));
+	Elf *elf = elf_memory((char *)file->bytes, file->nr_bytes);
+	if (!elf)
+		return damaged(err, file);
+	int failed = parse_elf(elf, file, limit_gpa, &image, err);
+	elf_end(elf);
+	if (failed)
+		return -1;
+	*ret_image = image;
+	return 0;
+}
+
+void elf_image_load(const struct elf_image *image, const struct elf_file *file, uint8_t *ram)
+{
+	for (unsigned i = 0; i < image->nr_segments; i++) {
+		const struct elf_segment *s = &image->segment[i];
+
+		memcpy(ram + s->gpa, file->bytes + s->file_offset, s->file_bytes);
+	}
+}

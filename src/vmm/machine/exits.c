@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a guest asks of the VMM: the doorbell, the steal-time MSR, the serial port.
+ *
+ * Everything here comes from the guest and is checked; a request that makes no
+ * sense ends the run with a line that names the vCPU, its rip and the reason.
+ */
+#include "vmm/machine/exits.h"
+
+#include <inttypes.h>
+#include <linux/kvm.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+
+#define PORT_SERIAL	   0x3f8
+#define PORT_SERIAL_STATUS 0x3fd
+#define SERIAL_READY	   0x60 /* transmitter empty */
+#define PORT_DEBUG_CONSOLE 0xe9
+#define PORT_DEBUG_EXIT	   0xf4 /* as QEMU's isa-debug-exit, but the status is what is written */
+
+#define XAPIC_MSI_GPA	  0xfee00000u
+#define MSI_DEST_SHIFT	  12
+#define FIRST_FREE_VECTOR 16 /* below are the CPU's own */
+
+/* The guest asked for nonsense, or cannot go on. */
+#define guest_failed(t, v, format, ...)                                                           \
+	(machine_fail((t)->machine, "vCPU %u of VM %u at rip 0x%" PRIx64 ": " format, (v)->index, \
+		      (v)->vm, vcpu_rip(v), ##__VA_ARGS__),                                       \
+	 VCPU_STOP)
+
+static enum vcpu_action guest_exits(struct vcpu_thread *t, uint64_t code)
+{
+	t->vm->exit_code = code;
+	__atomic_store_n(&t->vm->exited, true, __ATOMIC_RELEASE);
+	eventfd_write(t->machine->event_fd, 1);
+	return VCPU_HALT;
+}
+
+/* For a vCPU that the xAPIC cannot name, see MV_MAX_VCPUS. */
+static enum vcpu_action deliver_ipi(struct vcpu_thread *t, struct vcpu *v, uint64_t value)
+{
+	uint64_t target = value >> 8;
+	uint8_t vector = (uint8_t)value;
+	struct kvm_msi msi = {
+		.address_lo = XAPIC_MSI_GPA | (uint32_t)(target & 0xff) << MSI_DEST_SHIFT,
+		.data = vector,
+	};
+
+	if (target >= t->vm->nr_vcpus || vector < FIRST_FREE_VECTOR)
+		return guest_failed(t, v, "doorbell: no IPI with vector %u to vCPU %" PRIu64,
+				    vector, target);
+	ioctl(t->vm->fd, KVM_SIGNAL_MSI, &msi);
+	return VCPU_RESUME;
+}
+
+/* To vCPU n of the same VM, or to anyone. */
+static enum vcpu_action yield_to(struct vcpu_thread *t, struct vcpu *v, uint64_t target)
+{
+	if (target != MV_YIELD_ANY && target >= t->vm->nr_vcpus)
+		return guest_failed(t, v, "doorbell: no vCPU %" PRIu64 " to yield to", target);
+	v->yield_to = target == MV_YIELD_ANY ? -1 : (int)(t->i - v->index + (unsigned)target);
+	return VCPU_YIELD;
+}
+
+/*
+ * Host-assisted flush: parked vCPUs are flushed on their way in, running ones are
+ * forced out, and the initiator goes on once none of them can execute anything more
+ * without its flush. All requests go out before the first is waited for.
+ */
+static enum vcpu_action flush_others(struct vcpu_thread *t, struct vcpu *v, uint64_t gpa)
+{
+	const struct mv_flush_mask *guest_mask = guest_mem_at(&t->vm->mem, gpa, sizeof(*guest_mask),
+							      sizeof(uint64_t));
+	struct mv_flush_mask mask;
+
+	if (!guest_mask)
+		return guest_failed(t, v, "doorbell: no flush mask at 0x%" PRIx64, gpa);
+	memcpy(&mask, guest_mask, sizeof(mask));
+	mask.word[v->index / 64] &= ~(1ull << v->index % 64);
+	for (unsigned i = 0; i < t->vm->nr_vcpus; i++) {
+		if (mask.word[i / 64] >> i % 64 & 1)
+			v->protocol->request_flush(&t->vm->vcpu[i]);
+	}
+	for (unsigned i = 0; i < t->vm->nr_vcpus; i++) {
+		while ((mask.word[i / 64] >> i % 64 & 1) &&
+		       !v->protocol->flush_is_safe(&t->vm->vcpu[i]))
+			__builtin_ia32_pause();
+	}
+	return VCPU_RESUME;
+}
+
+static enum vcpu_action doorbell_store(struct vcpu_thread *t, struct vcpu *v, uint64_t reg,
+				       uint64_t value)
+{
+	switch (reg) {
+	case MV_DB_EXIT:
+		return guest_exits(t, value);
+	case MV_DB_PUTS:
+		console_write(&t->vm->console, v->index, (const uint8_t *)&value,
+			      strnlen((const char *)&value, sizeof(value)));
+		return VCPU_RESUME;
+	case MV_DB_IDLE:
+		return VCPU_HALT;
+	case MV_DB_YIELD:
+		return yield_to(t, v, value);
+	case MV_DB_FLUSH:
+		return flush_others(t, v, value);
+	case MV_DB_IPI:
+		return deliver_ipi(t, v, value);
+	case MV_DB_NOP:
+		return VCPU_RESUME;
+	}
+	return guest_failed(t, v, "doorbell: no register to store to at 0x%" PRIx64, reg);
+}
+
+static enum vcpu_action doorbell_load(struct vcpu_thread *t, struct vcpu *v, uint64_t reg)
+{
+	switch (reg) {
+	case MV_DB_PHASE:
+		return VCPU_BLOCK;
+	case MV_DB_NOP:
+		return VCPU_RESUME;
+	}
+	return guest_failed(t, v, "doorbell: no register to load from at 0x%" PRIx64, reg);
+}
+
+static enum vcpu_action mmio_exit(struct vcpu_thread *t, struct vcpu *v, const struct vcpu_exit *e)
+{
+	uint64_t reg = e->gpa - MV_DOORBELL_GPA;
+	uint64_t value = 0;
+
+	v->stats.exits_doorbell++;
+	if (e->gpa < MV_DOORBELL_GPA || reg >= 4096)
+		return guest_failed(t, v,
+				    "%s at guest address 0x%" PRIx64 ", where there is nothing",
+				    e->is_write ? "store" : "load", e->gpa);
+	if ((e->size != 4 && e->size != 8) || reg % 8)
+		return guest_failed(t, v,
+				    "doorbell: %u bytes at 0x%" PRIx64
+				    " (4 or 8 at a multiple of 8 are a request)",
+				    e->size, reg);
+	if (!e->is_write) {
+		memset(e->data, 0, 8);
+		return doorbell_load(t, v, reg);
+	}
+	memcpy(&value, e->data, e->size);
+	return doorbell_store(t, v, reg, value);
+}
+
+static enum vcpu_action debug_exit(struct vcpu_thread *t, const struct vcpu_exit *e)
+{
+	uint32_t code = 0;
+
+	memcpy(&code, e->data, e->size);
+	return guest_exits(t, code);
+}
+
+/* As much of a PC's ports as a guest needs to print, and to end. */
+static enum vcpu_action io_exit(struct vcpu_thread *t, struct vcpu *v, const struct vcpu_exit *e)
+{
+	if (e->is_write && (e->port == PORT_SERIAL || e->port == PORT_DEBUG_CONSOLE)) {
+		console_write(&t->vm->console, v->index, e->data, (size_t)e->size * e->count);
+		return VCPU_RESUME;
+	}
+	if (e->is_write && e->port == PORT_DEBUG_EXIT)
+		return debug_exit(t, e);
+	if (!e->is_write)
+		memset(e->data, e->port == PORT_SERIAL_STATUS ? SERIAL_READY : 0,
+		       (size_t)e->size * e->count);
+	if (e->port >= PORT_SERIAL && e->port < PORT_SERIAL + 8)
+		return VCPU_RESUME;
+	return guest_failed(t, v, "no device at I/O port 0x%x", e->port);
+}
+
+static enum vcpu_action msr_exit(struct vcpu_thread *t, struct vcpu *v, const struct vcpu_exit *e)
+{
+	v->stats.exits_msr++;
+	if (e->msr != MSR_KVM_STEAL_TIME)
+		return guest_failed(t, v, "MSR 0x%x is not there to be written", e->msr);
+	if (steal_set_msr(&v->steal, &t->vm->mem, e->value))
+		return guest_failed(t, v,
+				    "MSR_KVM_STEAL_TIME = 0x%" PRIx64
+				    ": not a 64-byte aligned address in memory",
+				    e->value);
+	return VCPU_RESUME;
+}
+
+enum vcpu_action doorbell_exit(void *context, struct vcpu *v, const struct vcpu_exit *e)
+{
+	struct vcpu_thread *t = context;
+
+	switch (e->kind) {
+	case VCPU_EXIT_MMIO:
+		return mmio_exit(t, v, e);
+	case VCPU_EXIT_IO:
+		return io_exit(t, v, e);
+	case VCPU_EXIT_MSR_WRITE:
+		return msr_exit(t, v, e);
+	case VCPU_EXIT_SHUTDOWN:
+		return guest_failed(t, v, "triple fault");
+	case VCPU_EXIT_ERROR:
+		return guest_failed(t, v, "%s", e->text);
+	case VCPU_EXIT_KICK:
+	case VCPU_EXIT_WAKEUP:
+		break;
+	}
+	return VCPU_RESUME;
+}
+
+void doorbell_blocked(void *context, struct vcpu *v, const struct vcpu_exit *e)
+{
+	struct vcpu_thread *t = context;
+	uint32_t answer = phase_gate_wait(&t->machine->gate, t->machine->event_fd);
+
+	memcpy(e->data, &answer, sizeof(answer));
+	machine_enter_phase(t->machine, t->vm, v);
+}

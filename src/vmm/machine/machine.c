@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: MIT */
+/* The machine: all VMs of a run, the pCPUs that they share, and a thread per vCPU. */
+#define _GNU_SOURCE
+#include "vmm/machine/machine.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "minivmm/catalog.h"
+#include "vcpu/protocol/fault.h"
+#include "vmm/machine/exits.h"
+#include "vmm/machine/x86_boot.h"
+#include "vmm/trace/tracer.h"
+
+#define THREAD_STACK_BYTES (128u << 10)
+#define NS_PER_S	   1000000000ull
+#define PHASE_TRACE_BYTES  (128u << 10)
+
+/* ---- boot information ----------------------------------------------------- */
+
+static void copy_name(char *to, const char *from)
+{
+	strncpy(to, from, MV_NAME_BYTES - 1);
+}
+
+static uint64_t guest_tsc_hz(const struct vm *vm)
+{
+	int khz = vcpu_tsc_khz(&vm->vcpu[0]);
+
+	return khz > 0 ? (uint64_t)khz * 1000 : 0;
+}
+
+static void write_boot_info(struct machine *m, struct vm *vm, const struct guest_image *image)
+{
+	const struct options *o = m->options;
+	struct mv_boot_info *b = vm_boot_info(vm);
+	uint64_t free_gpa = (image->elf.end_gpa + 4095) & ~4095ull;
+	uint64_t hz = m->tsc_hz;
+
+	*b = (struct mv_boot_info){
+		.magic = MV_BOOT_MAGIC,
+		.abi_version = MV_ABI_VERSION,
+		.nr_vcpus = vm->nr_vcpus,
+		.vm_index = vm->index,
+		.nr_mechanisms = o->nr_mechanisms,
+		.mem_bytes = vm->mem.bytes,
+		.free_gpa = free_gpa,
+		.free_bytes = vm->layout.reserved_gpa - free_gpa,
+		.results_gpa = vm->layout.results_gpa,
+		.results_bytes = vm->layout.results_bytes,
+		.hints_gpa = vm->layout.hints_gpa,
+		.trace_gpa = vm->layout.trace_gpa,
+		.trace_bytes = vm->nr_vcpus * MV_TRACE_RING_BYTES(vm->layout.trace_events),
+		.tsc_hz = hz,
+		.ns_per_tick_32 = hz ? (uint64_t)(((__uint128_t)NS_PER_S << 32) / hz) : 0,
+		.seed = o->seed + vm->index,
+	};
+	for (unsigned i = 0; i < o->nr_mechanisms; i++)
+		copy_name(b->mechanism[i], o->mechanism[i]);
+	copy_name(b->fault, o->fault);
+	memcpy(b->args, o->guest_args, sizeof(b->args));
+}
+
+/* ---- set-up --------------------------------------------------------------- */
+
+static void write_memory(struct machine *m, struct vm *vm, const struct guest_image *image)
+{
+	elf_image_load(&image->elf, image->file, vm->mem.hva);
+	if (image->elf.start == ELF_START_PVH) {
+		boot_write_pvh_info(vm->mem.hva, vm->layout.reserved_gpa, vm->mem.bytes,
+				    m->options->guest_args);
+		return;
+	}
+	boot_build_page_tables(vm->mem.hva, vm->mem.bytes);
+	write_boot_info(m, vm, image);
+}
+
+static int boot_vcpu(struct vm *vm, unsigned vcpu, const struct elf_image *image, struct error *err)
+{
+	if (image->start == ELF_START_PVH)
+		return vm_boot_vcpu_by_pvh(vm, vcpu, image->entry_gpa, err);
+	return vm_boot_vcpu(vm, vcpu, image->entry_gpa, err);
+}
+
+static int build_vm(struct machine *m, struct vm *vm, unsigned index,
+		    const struct guest_image *image, enum flush_prim flush_via, struct error *err)
+{
+	const struct options *o = m->options;
+	struct vm_layout layout;
+
+	if (vm_layout_init(&layout, o->mem_bytes, o->nr_vcpus, o->nr_mechanisms, err) ||
+	    vm_init(vm, m->kvm, index, o->nr_vcpus, o->mem_bytes, err))
+		return -1;
+	if (o->trace_path)
+		vm_layout_add_trace(&layout, o->nr_vcpus);
+	m->nr_vms = index + 1;
+	vm->layout = layout;
+	if (console_init(&vm->console, stdout, index, o->nr_vms, o->nr_vcpus))
+		return error_set(err, EXIT_HOST, "not enough memory for %u vCPUs", o->nr_vcpus);
+
+	m->tsc_hz = guest_tsc_hz(vm);
+	write_memory(m, vm, image);
+	if (o->trace_path && tracer_prepare_vm(m, vm, err))
+		return -1;
+	struct mv_hint *hints = (struct mv_hint *)(vm->mem.hva + layout.hints_gpa);
+	for (unsigned i = 0; i < vm->nr_vcpus; i++) {
+		struct vcpu *v = &vm->vcpu[i];
+
+		v->protocol = &m->protocol;
+		v->marks_exits = o->mark_exits;
+		v->flush = &flush_primitives[flush_via];
+		v->flush_page_gpa = layout.flush_gpa + i * 64;
+		m->pcpus.waiter[index * o->nr_vcpus + i].hint = hints + i;
+		if ((o->hidden_features && vcpu_hide_features(v, o->hidden_features, err)) ||
+		    boot_vcpu(vm, i, &image->elf, err) ||
+		    v->flush->prepare(v, &vm->mem, v->flush_page_gpa, err))
+			return -1;
+	}
+	return 0;
+}
+
+static int init_pcpus(struct machine *m, struct error *err)
+{
+	const struct options *o = m->options;
+	struct pcpu_config config = {
+		.host_cpu = o->pcpus.cpu,
+		.nr_pcpus = o->pcpus.nr,
+		.nr_vms = o->nr_vms,
+		.nr_vcpus = o->nr_vcpus,
+		.slices = { .slice_ns = o->slice_ns,
+			    .jitter_pct = o->slice_jitter_pct,
+			    .phase = (enum slice_phase)sched_slice_phase_find(o->slice_phase),
+			    .seed = o->seed },
+		.grace_ns = o->grace_ns,
+		.policy = sched_policy_find(o->sched),
+		.seed = o->seed,
+	};
+
+	return pcpus_init(&m->pcpus, &config, err);
+}
+
+int machine_init(struct machine *m, const struct kvm *kvm, const struct options *options,
+		 const struct guest_image *image, enum flush_prim flush_via, struct error *err)
+{
+	*m = (struct machine){ .options = options,
+			       .kvm = kvm,
+			       .protocol = fault_host_protocol(options->fault) };
+	pthread_mutex_init(&m->fail_lock, NULL);
+	phase_gate_init(&m->start);
+	phase_gate_init(&m->gate);
+	m->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	m->nr_vcpus = options->nr_vms * options->nr_vcpus;
+	m->vm = calloc(options->nr_vms, sizeof(*m->vm));
+	m->thread = calloc(m->nr_vcpus, sizeof(*m->thread));
+	if (m->event_fd < 0 || !m->vm || !m->thread)
+		return error_set(err, EXIT_HOST, "not enough memory or files for %u vCPUs",
+				 m->nr_vcpus);
+	if (options->trace_path)
+		m->phase_trace = trace_ring_create(trace_ring_size(1, PHASE_TRACE_BYTES));
+	if (init_pcpus(m, err))
+		return -1;
+	for (unsigned i = 0; i < options->nr_vms; i++) {
+		if (build_vm(m, &m->vm[i], i, image, flush_via, err))
+			return -1;
+	}
+	return 0;
+}
+
+void machine_finish(struct machine *m)
+{
+	for (unsigned i = 0; i < m->nr_vms; i++)
+		vm_finish(&m->vm[i]);
+	pcpus_finish(&m->pcpus);
+	phase_gate_finish(&m->start);
+	phase_gate_finish(&m->gate);
+	trace_ring_destroy(m->phase_trace);
+	pthread_mutex_destroy(&m->fail_lock);
+	if (m->event_fd >= 0)
+		close(m->event_fd);
+	free(m->thread);
+	free(m->vm);
+}
+
+/* ---- threads -------------------------------------------------------------- */
+
+static void note_first_run(struct machine *m)
+{
+	uint64_t none = 0;
+
+	__atomic_compare_exchange_n(&m->first_run_ns, &none, monotonic_ns(), false,
+				    __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+}
+
+static void *vcpu_thread_main(void *argument)
+{
+	struct vcpu_thread *t = argument;
+	struct machine *m = t->machine;
+	struct vcpu_handler handler = {
+		.context = t,
+		.exit = doorbell_exit,
+		.blocked = doorbell_blocked,
+	};
+	struct error err;
+
+	if (pcpus_attach(&m->pcpus, t->i, &err)) {
+		machine_fail(m, "%s", err.text);
+		return NULL;
+	}
+	__atomic_store_n(&t->vcpu->tid, m->pcpus.waiter[t->i].tid, __ATOMIC_RELEASE);
+	phase_gate_wait(&m->start, m->event_fd);
+	note_first_run(m);
+	vcpu_run_loop(t->vcpu, &m->pcpus, t->i, &handler);
+	t->vcpu->stats.cpu_ns = thread_cpu_ns();
+	t->stopped_rip = vcpu_rip(t->vcpu);
+	return NULL;
+}
+
+static int create_threads(struct machine *m, struct error *err)
+{
+	pthread_attr_t attributes;
+
+	pthread_attr_init(&attributes);
+	pthread_attr_setstacksize(&attributes, THREAD_STACK_BYTES);
+	for (unsigned i = 0; i < m->nr_vcpus; i++) {
+		struct vm *vm = &m->vm[i / m->options->nr_vcpus];
+		struct vcpu_thread *t = &m->thread[i];
+
+		*t = (struct vcpu_thread){
+			.machine = m,
+			.vm = vm,
+			.vcpu = &vm->vcpu[i % m->options->nr_vcpus],
+			.i = i,
+		};
+		int failed = pthread_create(&t->thread, &attributes, vcpu_thread_main, t);
+		if (failed)
+			return error_set_errno(err, EXIT_HOST, failed,
+					       "cannot create a thread for vCPU %u of %u", i,
+					       m->nr_vcpus);
+		m->nr_started++;
+	}
+	pthread_attr_destroy(&attributes);
+	return 0;
+}
+
+int machine_start(struct machine *m, struct error *err)
+{
+	struct pollfd event = { .fd = m->event_fd, .events = POLLIN };
+	eventfd_t events;
+
+	if (create_threads(m, err))
+		return -1;
+	while (phase_gate_waiting(&m->start) < m->nr_vcpus) {
+		if (machine_has_failed(m))
+			return error_set(err, EXIT_HOST, "%s", m->failure);
+		poll(&event, 1, -1);
+		eventfd_read(m->event_fd, &events);
+	}
+	return 0;
+}
+
+void machine_release(struct machine *m)
+{
+	m->start_tsc = __rdtsc();
+	phase_gate_end(&m->start, 0);
+}
+
+void machine_stop(struct machine *m)
+{
+	pcpus_stop(&m->pcpus);
+	phase_gate_end(&m->start, 0);
+	phase_gate_end(&m->gate, MV_PHASE_END);
+	for (unsigned i = 0; i < m->nr_started; i++) {
+		if (__atomic_load_n(&m->thread[i].vcpu->tid, __ATOMIC_ACQUIRE))
+			vcpu_kick(m->thread[i].vcpu);
+	}
+	for (unsigned i = 0; i < m->nr_started; i++)
+		pthread_join(m->thread[i].thread, NULL);
+	m->nr_started = 0;
+	m->stop_tsc = __rdtsc();
+}
+
+/* ---- phases ---------------------------------------------------------------- */
+
+void machine_set_phase_needs(struct machine *m, unsigned needs)
+{
+	m->phase_needs = needs;
+	pcpus_let_kernel_schedule(&m->pcpus, needs & MV_HOST_KERNEL);
+}
+
+void machine_enter_phase(struct machine *m, struct vm *vm, struct vcpu *v)
+{
+	v->marks_when_halted = m->phase_needs & MV_HOST_MARKS_HALTED;
+	vcpu_let_kernel_keep_steal(v, &vm->mem, m->phase_needs & MV_HOST_KERNEL);
+}
+
+/* ---- what became of it ----------------------------------------------------- */
+
+void machine_fail(struct machine *m, const char *format, ...)
+{
+	va_list args;
+
+	pthread_mutex_lock(&m->fail_lock);
+	if (!m->failed) {
+		va_start(args, format);
+		vsnprintf(m->failure, sizeof(m->failure), format, args);
+		va_end(args);
+		__atomic_store_n(&m->failed, true, __ATOMIC_RELEASE);
+	}
+	pthread_mutex_unlock(&m->fail_lock);
+	eventfd_write(m->event_fd, 1);
+}
+
+bool machine_has_failed(const struct machine *m)
+{
+	return __atomic_load_n(&m->failed, __ATOMIC_ACQUIRE);
+}
+
+bool machine_has_exited(const struct machine *m)
+{
+	for (unsigned i = 0; i < m->nr_vms; i++) {
+		if (!__atomic_load_n(&m->vm[i].exited, __ATOMIC_ACQUIRE))
+			return false;
+	}
+	return true;
+}
+
+void machine_describe_vcpus(const struct machine *m, char *text, size_t bytes)
+{
+	size_t used = 0;
+
+	for (unsigned i = 0; i < m->nr_vcpus && used < bytes; i++) {
+		const struct vcpu_thread *t = &m->thread[i];
+		const char *state = m->pcpus.entity[i].state == SCHED_BLOCKED ? "halted"
+									      : "running";
+
+		used += (size_t)snprintf(text + used, bytes - used,
+					 "%svCPU %u of VM %u %s at rip 0x%" PRIx64, i ? ", " : "",
+					 t->vcpu->index, t->vcpu->vm, state, t->stopped_rip);
+	}
+}

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: MIT */
+/* The state in which a vCPU starts: as abi.h says, by page tables built here, or by PVH. */
+#include "vmm/machine/x86_boot.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#include "minivmm/abi.h"
+#include "minivmm/pvh.h"
+
+#define PTE_PRESENT	  (1ull << 0)
+#define PTE_WRITE	  (1ull << 1)
+#define PTE_USER	  (1ull << 2)
+#define PTE_WRITE_THROUGH (1ull << 3)
+#define PTE_CACHE_DISABLE (1ull << 4)
+#define PTE_LARGE	  (1ull << 7)
+#define PTE_TABLE	  (PTE_PRESENT | PTE_WRITE | PTE_USER)
+#define PTE_RAM		  (PTE_TABLE | PTE_LARGE)
+#define PTE_DEVICE	  (PTE_RAM | PTE_WRITE_THROUGH | PTE_CACHE_DISABLE)
+
+#define PAGE_BYTES     4096ull
+#define LARGE_BYTES    (2ull << 20)
+#define TABLE_BYTES    (1ull << 30) /* what one page directory maps */
+#define NR_DIRECTORIES 4
+
+#define CR0_PE	       (1u << 0)
+#define CR0_MP	       (1u << 1)
+#define CR0_ET	       (1u << 4)
+#define CR0_NE	       (1u << 5)
+#define CR0_WP	       (1u << 16)
+#define CR0_PG	       (1u << 31)
+#define CR4_PAE	       (1u << 5)
+#define CR4_PGE	       (1u << 7)
+#define CR4_OSFXSR     (1u << 9)
+#define CR4_OSXMMEXCPT (1u << 10)
+#define EFER_SCE       (1u << 0)
+#define EFER_LME       (1u << 8)
+#define EFER_LMA       (1u << 10)
+#define RFLAGS_1       (1u << 1) /* reads as one, always */
+
+#define SEG_CODE (0xb) /* execute, read, accessed */
+#define SEG_DATA (0x3) /* read, write, accessed */
+#define SEG_TSS	 (0xb) /* busy TSS, of 64 bits or of 32 */
+
+/* gpa 0: one top table, one pointer table, and a directory for each of 4 GiB. */
+void boot_build_page_tables(uint8_t *ram, uint64_t mem_bytes)
+{
+	uint64_t *top = (uint64_t *)(ram + MV_PAGE_TABLES_GPA);
+	uint64_t *pointers = top + 512;
+	uint64_t *directories = pointers + 512;
+	uint64_t directories_gpa = MV_PAGE_TABLES_GPA + 2 * PAGE_BYTES;
+
+	memset(top, 0, BOOT_PAGE_TABLE_PAGES * PAGE_BYTES);
+	top[0] = (MV_PAGE_TABLES_GPA + PAGE_BYTES) | PTE_TABLE;
+	for (unsigned i = 0; i < NR_DIRECTORIES; i++)
+		pointers[i] = (directories_gpa + i * PAGE_BYTES) | PTE_TABLE;
+	for (uint64_t gpa = 0; gpa < mem_bytes; gpa += LARGE_BYTES)
+		directories[gpa / LARGE_BYTES] = gpa | PTE_RAM;
+
+	static const uint64_t devices[] = { MV_DOORBELL_GPA, MV_XAPIC_GPA };
+	for (unsigned i = 0; i < sizeof(devices) / sizeof(devices[0]); i++) {
+		uint64_t large = devices[i] / LARGE_BYTES;
+		directories[large] = large * LARGE_BYTES | PTE_DEVICE;
+	}
+}
+
+/* Flat segments; base and limit mean nothing in 64-bit mode. */
+static const struct kvm_segment code_segment = {
+	.limit = 0xffffffff,
+	.selector = 0x10,
+	.type = SEG_CODE,
+	.present = 1,
+	.s = 1,
+	.l = 1,
+	.g = 1,
+};
+static const struct kvm_segment data_segment = {
+	.limit = 0xffffffff,
+	.selector = 0x18,
+	.type = SEG_DATA,
+	.present = 1,
+	.s = 1,
+	.db = 1,
+	.g = 1,
+};
+static const struct kvm_segment task_segment = {
+	.limit = 0x67,
+	.type = SEG_TSS,
+	.present = 1,
+};
+
+void boot_set_sregs(struct kvm_sregs *sregs)
+{
+	sregs->cs = code_segment;
+	sregs->ds = sregs->es = sregs->fs = sregs->gs = sregs->ss = data_segment;
+	sregs->tr = task_segment;
+	sregs->cr0 = CR0_PE | CR0_MP | CR0_ET | CR0_NE | CR0_WP | CR0_PG;
+	sregs->cr3 = MV_PAGE_TABLES_GPA;
+	sregs->cr4 = CR4_PAE | CR4_PGE | CR4_OSFXSR | CR4_OSXMMEXCPT;
+	sregs->efer = EFER_SCE | EFER_LME | EFER_LMA;
+}
+
+void boot_set_regs(struct kvm_regs *regs, uint64_t entry_gpa, unsigned vcpu, uint64_t stack_top)
+{
+	*regs = (struct kvm_regs){
+		.rip = entry_gpa,
+		.rflags = RFLAGS_1,
+		.rdi = MV_BOOT_INFO_GPA,
+		.rsi = vcpu,
+		.rsp = stack_top - sizeof(uint64_t), /* as after a call */
+	};
+}
+
+/* ---- PVH --------------------------------------------------------------------- */
+
+/* All in one page, which the guest may use once it has read it. */
+struct pvh_page {
+	struct pvh_start_info info;
+	struct pvh_memory memory[2];
+	char command_line[MV_ARGS_BYTES];
+};
+_Static_assert(sizeof(struct pvh_page) <= PAGE_BYTES, "there is one page for it");
+
+void boot_write_pvh_info(uint8_t *ram, uint64_t free_end_gpa, uint64_t mem_bytes,
+			 const char *command_line)
+{
+	struct pvh_page *page = (struct pvh_page *)(ram + MV_BOOT_INFO_GPA);
+
+	*page = (struct pvh_page){
+		.info = {
+			.magic = PVH_START_MAGIC,
+			.version = 1,
+			.command_line_gpa = MV_BOOT_INFO_GPA +
+					    offsetof(struct pvh_page, command_line),
+			.memory_map_gpa = MV_BOOT_INFO_GPA + offsetof(struct pvh_page, memory),
+			.nr_memory_map = 2,
+		},
+		.memory = {
+			{ 0, free_end_gpa, PVH_MEMORY_RAM, 0 },
+			{ free_end_gpa, mem_bytes - free_end_gpa, PVH_MEMORY_RESERVED, 0 },
+		},
+	};
+	strncpy(page->command_line, command_line, MV_ARGS_BYTES - 1);
+}
+
+void boot_set_pvh_sregs(struct kvm_sregs *sregs)
+{
+	sregs->cs = code_segment;
+	sregs->cs.l = 0;
+	sregs->cs.db = 1;
+	sregs->ds = sregs->es = sregs->fs = sregs->gs = sregs->ss = data_segment;
+	sregs->tr = task_segment;
+	sregs->cr0 = CR0_PE | CR0_ET;
+	sregs->cr4 = 0;
+	sregs->efer = 0;
+}
+
+void boot_set_pvh_regs(struct kvm_regs *regs, uint64_t entry_gpa)
+{
+	*regs = (struct kvm_regs){
+		.rip = entry_gpa,
+		.rflags = RFLAGS_1,
+		.rbx = MV_BOOT_INFO_GPA,
+	};
+}

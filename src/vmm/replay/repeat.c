@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: MIT */
+/* --record and --replay: the schedule of a run, into a file and out of one. */
+#define _GNU_SOURCE
+#include "vmm/replay/repeat.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define PATIENCE_SLICES 4
+#define PATIENCE_MIN_NS 100000000ull
+#define WORD_BYTES	2048
+#define HEAD_WORDS	4 /* options that schedule_file.h keeps as numbers and names */
+
+/* ---- the options of the run that was recorded -------------------------------------- */
+
+/* Words of a command line, each in memory of its own. */
+struct words {
+	int nr;
+	char *word[1 + HEAD_WORDS + SCHEDULE_MAX_OPTIONS];
+};
+
+static void add_word(struct words *w, const char *name, const char *value)
+{
+	if (asprintf(&w->word[w->nr], "--%s%s%s", name, *value ? "=" : "", value) >= 0)
+		w->nr++;
+}
+
+static void add_number(struct words *w, const char *name, unsigned number)
+{
+	char value[16];
+
+	snprintf(value, sizeof(value), "%u", number);
+	add_word(w, name, value);
+}
+
+static void add_mechanisms(struct words *w, const struct schedule_file *file)
+{
+	char value[MV_MAX_MECHANISMS * MV_NAME_BYTES] = "";
+
+	for (unsigned i = 0; i < file->nr_mechanisms; i++)
+		sprintf(value + strlen(value), "%s%s", i ? "," : "", file->mechanism[i]);
+	add_word(w, "shootdown", value);
+}
+
+/* As many host CPUs as there were; which, is for this machine to say. */
+static void add_pcpus(struct words *w, const struct cpu_list *allowed, unsigned nr_pcpus)
+{
+	struct cpu_list cpus = *allowed;
+	char value[WORD_BYTES];
+
+	cpus.nr = nr_pcpus < cpus.nr ? nr_pcpus : cpus.nr;
+	cpu_list_format(&cpus, value, sizeof(value));
+	add_word(w, "pcpus", value);
+}
+
+static void list_words(struct words *w, const struct schedule_file *file,
+		       const struct cpu_list *allowed)
+{
+	add_number(w, "vms", file->nr_vms);
+	add_number(w, "vcpus", file->nr_vcpus);
+	add_pcpus(w, allowed, file->nr_pcpus);
+	add_mechanisms(w, file);
+	for (unsigned i = 0; i < file->nr_options; i++)
+		add_word(w, file->option[i].name, file->option[i].value);
+}
+
+/* The recorded options come first, so that the command line has the last word. */
+static int parse_with(const struct words *w, int argc, char *const argv[],
+		      const struct cpu_list *allowed, struct options *options, struct error *err)
+{
+	char **all = calloc((size_t)(argc + w->nr + 1), sizeof(*all));
+
+	if (!all)
+		return error_set(err, EXIT_HOST, "not enough memory for the options");
+	all[0] = argv[0];
+	memcpy(all + 1, w->word, (size_t)w->nr * sizeof(*all));
+	memcpy(all + 1 + w->nr, argv + 1, (size_t)(argc - 1) * sizeof(*all));
+	int failed = options_parse(argc + w->nr, all, allowed, options, err);
+	free(all);
+	return failed;
+}
+
+static int complete_options(int argc, char *const argv[], const struct cpu_list *allowed,
+			    const struct schedule_file *file, struct options *options,
+			    struct error *err)
+{
+	const char *path = options->replay_path;
+	struct words words = { 0 };
+	struct error why;
+
+	list_words(&words, file, allowed);
+	int failed = parse_with(&words, argc, argv, allowed, options, &why);
+	for (int i = 0; i < words.nr; i++)
+		free(words.word[i]);
+	if (failed)
+		return error_set(err, why.status, "--replay '%s': %s", path, why.text);
+	if (!options->guest_args[0])
+		memcpy(options->guest_args, file->guest_args, sizeof(options->guest_args));
+	if (options->nr_vms != file->nr_vms || options->nr_vcpus != file->nr_vcpus ||
+	    options->pcpus.nr != file->nr_pcpus)
+		return error_set(err, EXIT_USAGE,
+				 "--replay '%s' was recorded with --vms %u --vcpus %u on %u pCPUs, "
+				 "and cannot be followed with --vms %u --vcpus %u on %u",
+				 path, file->nr_vms, file->nr_vcpus, file->nr_pcpus,
+				 options->nr_vms, options->nr_vcpus, options->pcpus.nr);
+	return 0;
+}
+
+/* ---- reading -------------------------------------------------------------------------- */
+
+/* O_NONBLOCK: a FIFO that nobody writes to must not keep us waiting. */
+static FILE *open_schedule(const char *path, struct error *err)
+{
+	struct stat st;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	FILE *in = fd >= 0 && fstat(fd, &st) == 0 ? fdopen(fd, "r") : NULL;
+
+	if (!in) {
+		error_set_errno(err, EXIT_USAGE, errno, "--replay '%s' cannot be read", path);
+		if (fd >= 0)
+			close(fd);
+	} else if (!S_ISREG(st.st_mode)) {
+		error_set(err, EXIT_USAGE, "--replay '%s' is not a regular file", path);
+		fclose(in);
+		in = NULL;
+	}
+	return in;
+}
+
+int repeat_load(int argc, char *const argv[], const struct cpu_list *allowed,
+		struct options *options, struct schedule_file *ret_file, struct error *err)
+{
+	FILE *in = open_schedule(options->replay_path, err);
+
+	if (!in)
+		return -1;
+	int failed = schedule_file_read(in, options->replay_path, ret_file, err);
+	fclose(in);
+	if (failed)
+		return -1;
+	failed = complete_options(argc, argv, allowed, ret_file, options, err);
+	if (failed)
+		schedule_file_finish(ret_file);
+	return failed;
+}
+
+/* ---- the run ---------------------------------------------------------------------------- */
+
+int repeat_open(struct repeat *r, const struct options *o, const struct schedule_file *source,
+		struct error *err)
+{
+	*r = (struct repeat){
+		.options = o, .source = source, .output.fd = -1, .output.dir_fd = -1
+	};
+	if (!o->record_path)
+		return 0;
+	schedule_file_describe(&r->recorded, o);
+	return json_output_open_for(&r->output, "record", o->record_path, err);
+}
+
+static int prepare_replay(struct repeat *r, struct pcpus *pcpus, struct error *err)
+{
+	uint64_t patience_ns = PATIENCE_SLICES * r->options->slice_ns;
+
+	if (patience_ns < PATIENCE_MIN_NS)
+		patience_ns = PATIENCE_MIN_NS;
+	if (replay_init(&r->replay, &r->source->log, pcpus->config.nr_pcpus, pcpus->nr_entities,
+			patience_ns))
+		return error_set(err, EXIT_HOST, "not enough memory to follow '%s'",
+				 r->options->replay_path);
+	r->replays = true;
+	pcpus->config.replay = &r->replay;
+	return 0;
+}
+
+int repeat_prepare(struct repeat *r, const struct elf_file *guest, struct pcpus *pcpus,
+		   struct error *err)
+{
+	if (r->options->record_path || r->source)
+		sha256_text(guest->bytes, guest->nr_bytes, r->recorded.guest_sha256);
+	if (r->options->record_path)
+		pcpus->config.record = &r->recorded.log;
+	if (!r->source)
+		return 0;
+	r->guest_is_recorded = strcmp(r->recorded.guest_sha256, r->source->guest_sha256) == 0;
+	return prepare_replay(r, pcpus, err);
+}
+
+void repeat_collect(const struct repeat *r, struct run_result *result)
+{
+	result->recorded = r->recorded.log.nr;
+	result->record_lost = r->recorded.log.lost;
+	result->replay = r->replay.counts;
+	result->guest_is_recorded = r->guest_is_recorded;
+}
+
+static int print_schedule(FILE *out, void *context)
+{
+	return schedule_file_print(out, context);
+}
+
+int repeat_write(struct repeat *r, struct error *err)
+{
+	if (!r->options->record_path)
+		return 0;
+	return json_output_commit_printed(&r->output, print_schedule, &r->recorded, err);
+}
+
+void repeat_finish(struct repeat *r)
+{
+	if (!r->options) /* it was never opened */
+		return;
+	json_output_discard(&r->output);
+	schedule_file_finish(&r->recorded);
+	if (r->replays)
+		replay_finish(&r->replay);
+}

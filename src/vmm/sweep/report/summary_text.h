@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+/* The end of a sweep on the terminal: what was kept, and the boost, with intervals. */
+#ifndef SWEEP_SUMMARY_TEXT_H
+#define SWEEP_SUMMARY_TEXT_H
+
+#include <stdio.h>
+
+#include "vmm/sweep/results.h"
+
+void summary_print(FILE *out, const struct results *r);
+
+#endif

@@ -7,14 +7,14 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "vmm/base/version.h"
 #include "vmm/cli/options.h"
 #include "vmm/host_command.h"
-#include "vmm/replay/repeat.h"
+#include "vmm/replay/record_replay.h"
 #include "vmm/run.h"
 #include "vmm/sweep/merge.h"
 #include "vmm/sweep/sweep.h"
 #include "vmm/trace/trace_stats.h"
-#include "vmm/version.h"
 
 static void draw_seed(struct options *options)
 {

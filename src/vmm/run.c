@@ -22,9 +22,9 @@
 #include "vmm/machine/memory_use.h"
 #include "vmm/machine/progress.h"
 #include "vmm/machine/sandbox.h"
-#include "vmm/replay/repeat.h"
+#include "vmm/machine/tracer.h"
+#include "vmm/replay/record_replay.h"
 #include "vmm/report/report.h"
-#include "vmm/trace/tracer.h"
 
 /* All that a run owns; each part is empty until its step has been taken. */
 struct run {

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "vmm/sweep/stats.h"
+#include "vmm/sweep/results/stats.h"
 
 #define MAX_VALUES 1000
 

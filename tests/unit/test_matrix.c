@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "vmm/sweep/matrix.h"
+#include "vmm/sweep/plan/matrix.h"
 
 static struct matrix make_matrix(void)
 {

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "vmm/cli/options_format.h"
-#include "vmm/replay/repeat_command.h"
+#include "vmm/cli/repeat_command.h"
 
 #define MAX_WORDS 40
 

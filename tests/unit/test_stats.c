@@ -5,7 +5,7 @@
 #include <math.h>
 #include <stdint.h>
 
-#include "vmm/sweep/stats.h"
+#include "vmm/sweep/results/stats.h"
 
 #define SAMPLE 25
 #define TRIALS 200

@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "vmm/cli/options.h"
-#include "vmm/sweep/preset.h"
-#include "vmm/sweep/sweep_options.h"
+#include "vmm/sweep/plan/preset.h"
+#include "vmm/sweep/plan/sweep_options.h"
 
 static const struct cpu_list allowed = { .nr = 2, .cpu = { 0, 1 } };
 

@@ -13,7 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "vmm/version.h"
+#include "vmm/base/version.h"
 
 /* Copies text without its blanks in front and without the end of its line. */
 static void copy_trimmed(char *to, size_t size, const char *from)

@@ -15,8 +15,8 @@
 #include "minivmm/catalog.h"
 #include "vcpu/protocol/fault.h"
 #include "vmm/machine/exits.h"
+#include "vmm/machine/tracer.h"
 #include "vmm/machine/x86_boot.h"
-#include "vmm/trace/tracer.h"
 
 #define THREAD_STACK_BYTES (128u << 10)
 #define NS_PER_S	   1000000000ull

@@ -10,7 +10,7 @@
 
 #include "vcpu/protocol/flush.h"
 #include "vmm/cli/names.h"
-#include "vmm/replay/repeat_command.h"
+#include "vmm/cli/repeat_command.h"
 #include "vmm/report/report_parts.h"
 
 #define SCHEMA "minivmm.run/1"

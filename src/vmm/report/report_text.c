@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "vmm/base/human.h"
-#include "vmm/replay/repeat_command.h"
+#include "vmm/cli/repeat_command.h"
 
 #define DISTURBED_SHARE 0.05 /* of the pCPUs' time; from here on the reader is warned */
 #define LABEL_WIDTH	26

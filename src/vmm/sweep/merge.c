@@ -10,8 +10,8 @@
 #include <unistd.h>
 
 #include "vmm/cli/command_line.h"
-#include "vmm/sweep/folder.h"
-#include "vmm/sweep/manifest.h"
+#include "vmm/sweep/plan/folder.h"
+#include "vmm/sweep/plan/manifest.h"
 #include "vmm/sweep/report/outputs.h"
 
 struct merge {

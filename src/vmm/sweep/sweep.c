@@ -14,12 +14,12 @@
 #include <unistd.h>
 
 #include "vmm/cli/options.h"
-#include "vmm/sweep/folder.h"
-#include "vmm/sweep/json_read.h"
-#include "vmm/sweep/manifest.h"
+#include "vmm/sweep/plan/folder.h"
+#include "vmm/sweep/plan/json_read.h"
+#include "vmm/sweep/plan/manifest.h"
+#include "vmm/sweep/plan/sweep_options.h"
 #include "vmm/sweep/report/outputs.h"
 #include "vmm/sweep/runner.h"
-#include "vmm/sweep/sweep_options.h"
 #include "vmm/sweep/sweep_progress.h"
 
 #define RUN_SCHEMA "minivmm.run/1"

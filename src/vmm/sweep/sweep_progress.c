@@ -6,7 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "vmm/sweep/report/format.h"
+#include "vmm/sweep/results/format.h"
 
 static uint64_t now_ns(void)
 {

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "vmm/sweep/preset.h"
+#include "vmm/sweep/plan/preset.h"
 
 /* Colours that differ in lightness too, so that they survive a grey print. */
 const struct chart_colour chart_colours[NR_CHART_COLOURS] = {

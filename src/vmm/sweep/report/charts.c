@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "vmm/sweep/folder.h"
+#include "vmm/sweep/plan/folder.h"
 #include "vmm/sweep/report/chart_draw.h"
 #include "vmm/sweep/report/gnuplot.h"
 

@@ -8,7 +8,7 @@
 #define SWEEP_CHARTS_H
 
 #include "vcpu/base/error.h"
-#include "vmm/sweep/results.h"
+#include "vmm/sweep/results/results.h"
 
 enum chart_kind {
 	CHART_KEEP,

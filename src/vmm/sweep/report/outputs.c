@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "vmm/sweep/folder.h"
+#include "vmm/sweep/plan/folder.h"
 #include "vmm/sweep/report/charts.h"
 #include "vmm/sweep/report/report_html.h"
 #include "vmm/sweep/report/summary_text.h"

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 
 #include "vcpu/base/error.h"
-#include "vmm/sweep/results.h"
+#include "vmm/sweep/results/results.h"
 
 /*
  * Writes results.json, results.csv, charts/ and report.html into the folder, and prints

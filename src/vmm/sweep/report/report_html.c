@@ -8,11 +8,11 @@
 #include <string.h>
 
 #include "vmm/base/human.h"
-#include "vmm/sweep/folder.h"
-#include "vmm/sweep/json_read.h"
-#include "vmm/sweep/preset.h"
-#include "vmm/sweep/report/format.h"
+#include "vmm/sweep/plan/folder.h"
+#include "vmm/sweep/plan/json_read.h"
+#include "vmm/sweep/plan/preset.h"
 #include "vmm/sweep/report_css.h"
+#include "vmm/sweep/results/format.h"
 
 /* The page that is being written. */
 struct page {

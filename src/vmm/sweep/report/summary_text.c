@@ -2,7 +2,7 @@
 /* The end of a sweep on the terminal. */
 #include "vmm/sweep/report/summary_text.h"
 
-#include "vmm/sweep/report/format.h"
+#include "vmm/sweep/results/format.h"
 
 #define LABEL_WIDTH  14
 #define COLUMN_WIDTH 28

@@ -5,7 +5,7 @@
 
 #include <stdio.h>
 
-#include "vmm/sweep/results.h"
+#include "vmm/sweep/results/results.h"
 
 void summary_print(FILE *out, const struct results *r);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The figures that are made of a run and its neighbour. */
-#include "vmm/sweep/metrics.h"
+#include "vmm/sweep/results/metrics.h"
 
 #include <math.h>
 #include <stddef.h>

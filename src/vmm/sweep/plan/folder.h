@@ -15,7 +15,7 @@
 #include <stdbool.h>
 
 #include "vcpu/base/error.h"
-#include "vmm/sweep/matrix.h"
+#include "vmm/sweep/plan/matrix.h"
 
 /* A path inside a folder. */
 struct folder_path {

@@ -3,7 +3,7 @@
 #ifndef SWEEP_PRESET_H
 #define SWEEP_PRESET_H
 
-#include "vmm/sweep/matrix.h"
+#include "vmm/sweep/plan/matrix.h"
 
 #define PRESETS_MAX    4
 #define PUBLISHED_ROWS 4

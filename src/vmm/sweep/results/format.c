@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Medians with their intervals, in words and figures. */
-#include "vmm/sweep/report/format.h"
+#include "vmm/sweep/results/format.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -16,10 +16,10 @@
 
 #include "minivmm/abi.h"
 #include "vcpu/base/error.h"
-#include "vmm/sweep/matrix.h"
-#include "vmm/sweep/metrics.h"
-#include "vmm/sweep/stats.h"
-#include "vmm/sweep/sweep_options.h"
+#include "vmm/sweep/plan/matrix.h"
+#include "vmm/sweep/plan/sweep_options.h"
+#include "vmm/sweep/results/metrics.h"
+#include "vmm/sweep/results/stats.h"
 
 struct run_record {
 	bool finished;

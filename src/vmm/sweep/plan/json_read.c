@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* Reading JSON that may lack anything, and writing it for people. */
-#include "vmm/sweep/json_read.h"
+#include "vmm/sweep/plan/json_read.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "vmm/sweep/folder.h"
+#include "vmm/sweep/plan/folder.h"
 
 int json_read_file(const char *path, const char *schema, json_object **ret_json, struct error *err)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The command line of `minivmm sweep`, and of the runs that it is made of. */
-#include "vmm/sweep/sweep_options.h"
+#include "vmm/sweep/plan/sweep_options.h"
 
 #include <stdarg.h>
 #include <string.h>
@@ -10,7 +10,7 @@
 #include "vmm/cli/names.h"
 #include "vmm/cli/options.h"
 #include "vmm/cli/parse.h"
-#include "vmm/sweep/preset.h"
+#include "vmm/sweep/plan/preset.h"
 
 static int bad_value(struct error *err, const struct command_row *row, const char *value,
 		     const char *why)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* --record and --replay: the schedule of a run, into a file and out of one. */
 #define _GNU_SOURCE
-#include "vmm/replay/repeat.h"
+#include "vmm/replay/record_replay.h"
 
 #include <errno.h>
 #include <fcntl.h>

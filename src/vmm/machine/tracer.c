@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* --trace: gives every writer of a machine its ring, and writes the trace in the end. */
-#include "vmm/trace/tracer.h"
+#include "vmm/machine/tracer.h"
 
 #include <stdlib.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* results.json, schema minivmm.sweep/1: docs/json-schema.md describes every member. */
-#include "vmm/sweep/json_read.h"
-#include "vmm/sweep/results.h"
+#include "vmm/sweep/plan/json_read.h"
+#include "vmm/sweep/results/results.h"
 
 #include <stdlib.h>
 #include <string.h>

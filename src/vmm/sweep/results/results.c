@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Reads the finished runs of a sweep and sums each cell up. */
-#include "vmm/sweep/results.h"
+#include "vmm/sweep/results/results.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -8,8 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "vmm/sweep/folder.h"
-#include "vmm/sweep/json_read.h"
+#include "vmm/sweep/plan/folder.h"
+#include "vmm/sweep/plan/json_read.h"
 
 #define RUN_SCHEMA "minivmm.run/1"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The command that repeats a run, to be pasted into a shell. */
-#include "vmm/replay/repeat_command.h"
+#include "vmm/cli/repeat_command.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -12,7 +12,7 @@
 #include <json-c/json.h>
 
 #include "vcpu/base/error.h"
-#include "vmm/sweep/sweep_options.h"
+#include "vmm/sweep/plan/sweep_options.h"
 
 /* Describes a sweep. To be put; 0, or -1 with an error if the guest cannot be read. */
 int manifest_make(const struct sweep_options *o, json_object **ret_manifest, struct error *err);

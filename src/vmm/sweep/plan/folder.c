@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The folder of a sweep: its paths, and files that are whole or not there. */
-#include "vmm/sweep/folder.h"
+#include "vmm/sweep/plan/folder.h"
 
 #include <errno.h>
 #include <stdarg.h>

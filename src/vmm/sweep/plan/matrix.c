@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The cells of a sweep, and the blocks of neighbours in which they run. */
-#include "vmm/sweep/matrix.h"
+#include "vmm/sweep/plan/matrix.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* results.csv: a row for each run and mechanism, a column for each thing known of it. */
-#include "vmm/sweep/results.h"
+#include "vmm/sweep/results/results.h"
 
 #include <inttypes.h>
 #include <math.h>

@@ -3,7 +3,7 @@
 #ifndef SWEEP_FORMAT_H
 #define SWEEP_FORMAT_H
 
-#include "vmm/sweep/stats.h"
+#include "vmm/sweep/results/stats.h"
 
 struct figure_text {
 	char text[64];

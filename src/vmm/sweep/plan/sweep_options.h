@@ -10,7 +10,7 @@
 #include "minivmm/abi.h"
 #include "vcpu/base/error.h"
 #include "vmm/cli/cpu_list.h"
-#include "vmm/sweep/matrix.h"
+#include "vmm/sweep/plan/matrix.h"
 
 #define SWEEP_MAX_REPEATS 1000
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The experiments that --preset repeats, and the figures that they are set beside. */
-#include "vmm/sweep/preset.h"
+#include "vmm/sweep/plan/preset.h"
 
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Medians and their bootstrap confidence intervals. */
-#include "vmm/sweep/stats.h"
+#include "vmm/sweep/results/stats.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The manifest of a sweep: written before the first run, compared ever after. */
-#include "vmm/sweep/manifest.h"
+#include "vmm/sweep/plan/manifest.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -9,9 +9,9 @@
 #include <string.h>
 
 #include "vmm/base/sha256.h"
-#include "vmm/sweep/folder.h"
-#include "vmm/sweep/json_read.h"
-#include "vmm/version.h"
+#include "vmm/base/version.h"
+#include "vmm/sweep/plan/folder.h"
+#include "vmm/sweep/plan/json_read.h"
 
 #define SCHEMA "minivmm.sweep-manifest/1"
 

@@ -20,7 +20,7 @@
 #define VECTOR_SPURIOUS	      0xff
 #define NR_VECTORS	      256
 
-/* What `ud2` asks of ring 0, in rax. Any other value is an invalid opcode. */
+/* What UD2 asks of ring 0, in rax. Any other value is an invalid opcode. */
 #define KERNEL_CALL_FLUSH_ALL	0x6d760001
 #define KERNEL_CALL_LOAD_CR3	0x6d760002
 #define KERNEL_CALL_WRMSR	0x6d760003

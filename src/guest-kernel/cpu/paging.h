@@ -27,7 +27,7 @@
 #define LEAF_BYTES    (TABLE_ENTRIES * 4096ull) /* what one leaf table maps */
 #define ARENA_PAGES   TABLE_ENTRIES
 
-/* One page, which the scenario `tables` maps: behind everybody's windows and arenas. */
+/* One page, which the scenario "tables" maps: behind everybody's windows and arenas. */
 #define SHARED_TABLE_GVA (SHARED_GVA + 2 * MV_MAX_VCPUS * LEAF_BYTES)
 
 static inline uint64_t paging_window_gva(uint32_t initiator)

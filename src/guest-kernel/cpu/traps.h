@@ -20,7 +20,7 @@ struct flush_range {
 
 extern struct flush_range shootdown_range;
 
-/* What `exception` in vectors.S leaves on the stack of ring 0. */
+/* What the handler of an exception in vectors.S leaves on the stack of ring 0. */
 struct trap_frame {
 	uint64_t vector;
 	uint64_t error_code; /* 0 where the CPU gives none */

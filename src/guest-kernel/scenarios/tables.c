@@ -12,8 +12,8 @@
  * between two loads: it has flushed when it goes on, but it goes on with the address of a
  * table that it loaded before. Linux frees page tables only after a grace period, where
  * flushes may be deferred (MMU_GATHER_RCU_TABLE_FREE in asm-generic/tlb.h). So it is done
- * here, under every mechanism; --inject free-early leaves it out, which only `ipi` and
- * `ipi-yield` survive.
+ * here, under every mechanism; --inject free-early leaves it out, which only the mechanisms ipi and
+ * ipi-yield survive.
  *
  * Ring 3 cannot turn interrupts off. Raising the APIC's task priority does the same.
  */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* SHA-256 (FIPS 180-4) of a file: what `sha256sum` prints, to tell guests apart. */
+/* SHA-256 (FIPS 180-4) of a file: what sha256sum(1) prints, to tell guests apart. */
 #ifndef SWEEP_SHA256_H
 #define SWEEP_SHA256_H
 

@@ -17,7 +17,7 @@
 #include "vmm/cli/names.h"
 #include "vmm/machine/collect.h"
 
-#define PHASE_NS	250000000ull /* if slices are short; see phase_ns() */
+#define PHASE_NS	250000000ull /* if slices are short; see plan() */
 #define TURNS_PER_PHASE 8	     /* times that each vCPU gets a pCPU in a phase, at least */
 #define PROGRESS_NS	100000000ull
 #define COUNT_CHECK_NS	2000000ull

@@ -127,7 +127,7 @@ static bool is_at_end(const struct reader *r)
 	return !r->rest;
 }
 
-/* A number that ends in one of `behind`, which may be a 0, and lies below `limit`. */
+/* A whole word that is a number below `limit`. */
 static int take_number(struct reader *r, const char *word, uint64_t limit, uint64_t *ret_number)
 {
 	uint64_t number;

@@ -27,7 +27,7 @@ const char *report_verdict_name(enum verdict verdict);
 /* One mechanism's figure over another's; NAN if the other is 0. */
 double report_ratio(double of, double to);
 
-/* A quantile of a histogram; `ppm` in millionths, as mv_hist_quantile() takes it. */
+/* Quantiles of a histogram in millionths, as mv_hist_quantile() takes them. */
 #define PPM_P50	 500000
 #define PPM_P90	 900000
 #define PPM_P99	 990000

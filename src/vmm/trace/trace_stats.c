@@ -30,8 +30,8 @@ static size_t first_span_after(const struct trace_spans *s, uint64_t ns)
 }
 
 /*
- * The part of [begin, end) from `begin` on in which a vCPU is in one state: returns when
- * that part ends, and its span, or NULL if the trace does not tell.
+ * The part of [begin_ns, end_ns) from `begin_ns` on in which a vCPU is in one state: returns
+ * when that part ends, and its span, or NULL if the trace does not tell.
  */
 static uint64_t next_part(const struct trace_spans *s, uint64_t begin_ns, uint64_t end_ns,
 			  const struct trace_span **ret_span)

@@ -46,7 +46,7 @@ struct sample {
 
 /*
  * X(name, title): what is made of samples and summed up with an interval. Each is a
- * function of one run and, for ratios, of its neighbour; see figures.c.
+ * function of one run and, for ratios, of its neighbour; see metrics.c.
  */
 #define FIGURES(X)                                                          \
 	X(throughput_per_s, "throughput")                                   \

@@ -11,7 +11,7 @@
 #include "vmm/sweep/plan/folder.h"
 #include "vmm/sweep/plan/json_read.h"
 #include "vmm/sweep/plan/preset.h"
-#include "vmm/sweep/report_css.h"
+#include "vmm/sweep/report/report_css.h"
 #include "vmm/sweep/results/format.h"
 
 /* The page that is being written. */

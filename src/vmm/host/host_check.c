@@ -71,6 +71,10 @@ static int check_version(int kvm_fd, struct error *err)
 {
 	int version = ioctl(kvm_fd, KVM_GET_API_VERSION, 0);
 
+	if (version < 0)
+		return error_set_errno(err, EXIT_HOST, errno,
+				       KVM_PATH " is no KVM: remove it, then load the KVM module "
+						"of this CPU (modprobe kvm_intel or kvm_amd)");
 	if (version == KVM_API_VERSION)
 		return 0;
 	return error_set(err, EXIT_HOST,

@@ -46,8 +46,8 @@ static void build(struct vm *vm, const struct kvm *kvm, unsigned nr_vcpus, const
 
 	if (vm_init(vm, kvm, 0, nr_vcpus, MEM_BYTES, &err))
 		fail(&err);
-	boot_build_page_tables(vm->mem.hva, MEM_BYTES);
-	memcpy(vm->mem.hva + CODE_GPA, code, bytes);
+	boot_build_page_tables(&vm->mem);
+	memcpy(guest_mem_own(&vm->mem, CODE_GPA, bytes), code, bytes);
 }
 
 static void start(struct vcpu *v, const struct kvm_regs *regs)
@@ -191,7 +191,10 @@ static struct {
 
 static struct stamps *stamps_of(const struct vcpu *v)
 {
-	return (struct stamps *)(change.vm.mem.hva + DATA_GPA) + v->index;
+	struct stamps *first = guest_mem_own(&change.vm.mem, DATA_GPA,
+					     (v->index + 1) * sizeof(*first));
+
+	return first + v->index;
 }
 
 /* v leaves: it has noted when it began, and the other has left its last stamp. */

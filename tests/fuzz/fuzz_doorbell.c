@@ -113,7 +113,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	};
 	struct vm vm = {
 		.fd = -1,
-		.mem = { .hva = calloc(1, MEM_BYTES), .bytes = MEM_BYTES },
+		.mem = { .ram = calloc(1, MEM_BYTES), .bytes = MEM_BYTES },
 		.nr_vcpus = NR_VCPUS,
 		.vcpu = vcpu,
 	};
@@ -121,7 +121,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct vcpu_thread thread = { .machine = &m, .vm = &vm, .vcpu = &vcpu[0] };
 	FILE *out = fopen("/dev/null", "we");
 
-	must_hold(vm.mem.hva && out && !console_init(&vm.console, out, 0, 1, NR_VCPUS),
+	must_hold(vm.mem.ram && out && !console_init(&vm.console, out, 0, 1, NR_VCPUS),
 		  "there is memory");
 	vm.console.printed = CONSOLE_MAX_BYTES - IO_BYTES; /* the limit is near */
 	pthread_mutex_init(&m.fail_lock, NULL);
@@ -135,6 +135,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	pthread_mutex_destroy(&m.fail_lock);
 	fclose(out);
 	close(m.event_fd);
-	free(vm.mem.hva);
+	free(vm.mem.ram);
 	return 0;
 }

@@ -40,7 +40,9 @@ static void check_and_load(const struct elf_image *image, const struct elf_file 
 	must_hold(image->entry_gpa >= MV_IMAGE_GPA && image->entry_gpa < LIMIT_GPA,
 		  "the entry point lies in the guest's part of memory");
 	if (ram)
-		elf_image_load(image, file, ram);
+		elf_image_load(
+			image, file,
+			&(struct guest_mem){ .ram = (struct guest_ram *)ram, .bytes = LIMIT_GPA });
 	free(ram);
 }
 

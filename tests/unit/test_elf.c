@@ -110,7 +110,8 @@ START_TEST(loading_copies_the_segments_and_nothing_else)
 	uint64_t sum = 0;
 
 	ck_assert_int_eq(elf_image_parse(&file, LIMIT_GPA, &parsed, &err), 0);
-	elf_image_load(&parsed, &file, ram);
+	elf_image_load(&parsed, &file,
+		       &(struct guest_mem){ .ram = (struct guest_ram *)ram, .bytes = LIMIT_GPA });
 	ck_assert_mem_eq(ram + 0x100000, image.text, TEXT_BYTES);
 	ck_assert_mem_eq(ram + 0x200000, image.data, TEXT_BYTES);
 	for (uint64_t i = 0; i < LIMIT_GPA; i++)
@@ -574,7 +575,9 @@ START_TEST(no_single_damaged_byte_gets_past_the_checks)
 				ck_assert_uint_le(parsed.segment[i].mem_bytes,
 						  LIMIT_GPA - parsed.segment[i].gpa);
 			}
-			elf_image_load(&parsed, &file, ram);
+			elf_image_load(&parsed, &file,
+				       &(struct guest_mem){ .ram = (struct guest_ram *)ram,
+							    .bytes = LIMIT_GPA });
 		}
 	}
 	free(ram);

@@ -38,7 +38,8 @@ static void set_up(void)
 					.mechanism = { "ipi", "pv" },
 					.fault = "none",
 					.timeout_ns = 5000000000 };
-	run.vm = (struct vm){ .mem = { .hva = run.ram, .bytes = sizeof(run.ram) },
+	run.vm = (struct vm){ .mem = { .ram = (struct guest_ram *)run.ram,
+				       .bytes = sizeof(run.ram) },
 			      .nr_vcpus = NR_VCPUS,
 			      .vcpu = run.vcpu };
 	run.machine = (struct machine){ .options = &run.options,

@@ -12,7 +12,7 @@
 #define MEM_BYTES 8192
 
 static _Alignas(64) uint8_t ram[MEM_BYTES];
-static const struct guest_mem mem = { .hva = ram, .bytes = MEM_BYTES };
+static const struct guest_mem mem = { .ram = (struct guest_ram *)ram, .bytes = MEM_BYTES };
 static unsigned flushes;
 
 static void count_flush(struct vcpu *v)

@@ -46,7 +46,9 @@ static uint8_t *build(uint64_t mem_bytes)
 
 	ck_assert_ptr_nonnull(ram);
 	memset(ram, 0xa5, MV_IMAGE_GPA);
-	boot_build_page_tables(ram, mem_bytes);
+	/* As much is there as is written to. */
+	boot_build_page_tables(
+		&(struct guest_mem){ .ram = (struct guest_ram *)ram, .bytes = mem_bytes });
 	return ram;
 }
 
@@ -205,7 +207,9 @@ START_TEST(a_pvh_guest_is_told_its_memory_and_its_command_line)
 	memset(longest, 'x', sizeof(longest));
 	longest[sizeof(longest) - 1] = '\0';
 	memset(ram, 0xa5, MV_IMAGE_GPA);
-	boot_write_pvh_info(ram, 0x3f00000, MEM_BYTES, longest);
+	boot_write_pvh_info(
+		&(struct guest_mem){ .ram = (struct guest_ram *)ram, .bytes = MEM_BYTES },
+		0x3f00000, longest);
 
 	const struct pvh_start_info *info = (const void *)(ram + MV_BOOT_INFO_GPA);
 	const struct pvh_memory *map = (const void *)(ram + info->memory_map_gpa);

@@ -4,10 +4,14 @@
 #define VCPU_GUEST_MEM_H
 
 #include <stdint.h>
+#include <stdlib.h>
+
+/* Never defined: a pointer to it is no address to add a guest's to. */
+struct guest_ram;
 
 struct guest_mem {
-	uint8_t *hva;	/* where RAM, which begins at gpa 0, is mapped in this process */
-	uint64_t bytes; /* its size */
+	struct guest_ram *ram; /* where RAM, which begins at gpa 0, is mapped in this process */
+	uint64_t bytes;	       /* its size */
 };
 
 /*
@@ -19,7 +23,20 @@ static inline void *guest_mem_at(const struct guest_mem *mem, uint64_t gpa, uint
 {
 	if (gpa & (align - 1) || gpa > mem->bytes || bytes > mem->bytes - gpa)
 		return (void *)0;
-	return mem->hva + gpa;
+	return (uint8_t *)mem->ram + gpa;
+}
+
+/*
+ * The same for a place that the VMM has chosen itself and not a guest. There it is never
+ * outside RAM; if it were, nothing that the VMM does could be trusted any more.
+ */
+static inline void *guest_mem_own(const struct guest_mem *mem, uint64_t gpa, uint64_t bytes)
+{
+	void *at = guest_mem_at(mem, gpa, bytes, 1);
+
+	if (!at)
+		abort();
+	return at;
 }
 
 #endif

@@ -250,11 +250,13 @@ int elf_image_parse(const struct elf_file *file, uint64_t limit_gpa, struct elf_
 	return 0;
 }
 
-void elf_image_load(const struct elf_image *image, const struct elf_file *file, uint8_t *ram)
+void elf_image_load(const struct elf_image *image, const struct elf_file *file,
+		    const struct guest_mem *mem)
 {
 	for (unsigned i = 0; i < image->nr_segments; i++) {
 		const struct elf_segment *s = &image->segment[i];
 
-		memcpy(ram + s->gpa, file->bytes + s->file_offset, s->file_bytes);
+		memcpy(guest_mem_own(mem, s->gpa, s->file_bytes), file->bytes + s->file_offset,
+		       s->file_bytes);
 	}
 }

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 
 #include "vcpu/base/error.h"
+#include "vcpu/base/guest_mem.h"
 #include "vmm/guest/elf_file.h"
 
 #define ELF_MAX_SEGMENTS 64
@@ -47,6 +48,7 @@ int elf_image_parse(const struct elf_file *file, uint64_t limit_gpa, struct elf_
 		    struct error *err);
 
 /* Copies the segments into zeroed RAM that begins at gpa 0 and reaches up to limit_gpa. */
-void elf_image_load(const struct elf_image *image, const struct elf_file *file, uint8_t *ram);
+void elf_image_load(const struct elf_image *image, const struct elf_file *file,
+		    const struct guest_mem *mem);
 
 #endif

@@ -59,8 +59,7 @@ static void *run_guest_thread(void *argument)
  */
 static bool see_mark(struct probe *p)
 {
-	const struct kvm_steal_time *page = (const struct kvm_steal_time *)(p->vm.mem.hva +
-									    STEAL_GPA);
+	const struct kvm_steal_time *page = guest_mem_own(&p->vm.mem, STEAL_GPA, sizeof(*page));
 	uint64_t end_ns = monotonic_ns() + PROBE_NS;
 	bool marked = false;
 
@@ -84,8 +83,9 @@ static int start_spinning(struct probe *p, struct error *err)
 {
 	struct vcpu *v = &p->vm.vcpu[0];
 
-	boot_build_page_tables(p->vm.mem.hva, p->vm.mem.bytes);
-	memcpy(p->vm.mem.hva + CODE_GPA, spin_for_ever, sizeof(spin_for_ever));
+	boot_build_page_tables(&p->vm.mem);
+	memcpy(guest_mem_own(&p->vm.mem, CODE_GPA, sizeof(spin_for_ever)), spin_for_ever,
+	       sizeof(spin_for_ever));
 	v->steal.msr = STEAL_GPA | KVM_MSR_ENABLED;
 	vcpu_let_kernel_keep_steal(v, &p->vm.mem, true);
 	return ring_start(v, 3, &(struct kvm_regs){ .rip = CODE_GPA }, err);

@@ -75,8 +75,9 @@ int ring_speed_measure(const struct kvm *kvm, unsigned ring, struct ring_speed *
 
 	if (vm_init(&vm, kvm, 0, 1, MV_MEM_MIN_BYTES, err))
 		return -1;
-	boot_build_page_tables(vm.mem.hva, vm.mem.bytes);
-	memcpy(vm.mem.hva + CODE_GPA, count_down, sizeof(count_down));
+	boot_build_page_tables(&vm.mem);
+	memcpy(guest_mem_own(&vm.mem, CODE_GPA, sizeof(count_down)), count_down,
+	       sizeof(count_down));
 	while (result == 0 && ns < ENOUGH_NS) {
 		iterations *= 2;
 		result = time_quickest(&vm.vcpu[0], ring, iterations, &ns, err);

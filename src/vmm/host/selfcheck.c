@@ -38,9 +38,10 @@ struct readings {
 
 /* ---- the guest -------------------------------------------------------------- */
 
+/* What lies there, within its page. */
 static void *at(struct vm *vm, uint64_t gpa)
 {
-	return vm->mem.hva + gpa;
+	return guest_mem_own(&vm->mem, gpa, 4096);
 }
 
 /* One more leaf table, below the directory that the boot page tables have. */
@@ -49,7 +50,7 @@ static void build_window(struct vm *vm)
 	uint64_t *directory = at(vm, MV_PAGE_TABLES_GPA + 2 * 4096);
 	uint64_t *leaf = at(vm, TABLE_GPA);
 
-	boot_build_page_tables(vm->mem.hva, MEM_BYTES);
+	boot_build_page_tables(&vm->mem);
 	directory[WINDOW_GVA >> 21] = TABLE_GPA | PTE_FLAGS;
 	leaf[0] = PAGE_A_GPA | PTE_FLAGS;
 	*(uint64_t *)at(vm, PAGE_A_GPA) = VALUE_A;

@@ -14,7 +14,7 @@
 
 static const struct mv_results *results_of(const struct vm *vm)
 {
-	return (const struct mv_results *)(vm->mem.hva + vm->layout.results_gpa);
+	return guest_mem_own(&vm->mem, vm->layout.results_gpa, vm->layout.results_bytes);
 }
 
 static const struct mv_result *result_of(const struct machine *m, unsigned vcpu, unsigned mechanism)

@@ -71,13 +71,12 @@ static void write_boot_info(struct machine *m, struct vm *vm, const struct guest
 
 static void write_memory(struct machine *m, struct vm *vm, const struct guest_image *image)
 {
-	elf_image_load(&image->elf, image->file, vm->mem.hva);
+	elf_image_load(&image->elf, image->file, &vm->mem);
 	if (image->elf.start == ELF_START_PVH) {
-		boot_write_pvh_info(vm->mem.hva, vm->layout.reserved_gpa, vm->mem.bytes,
-				    m->options->guest_args);
+		boot_write_pvh_info(&vm->mem, vm->layout.reserved_gpa, m->options->guest_args);
 		return;
 	}
-	boot_build_page_tables(vm->mem.hva, vm->mem.bytes);
+	boot_build_page_tables(&vm->mem);
 	write_boot_info(m, vm, image);
 }
 
@@ -108,7 +107,8 @@ static int build_vm(struct machine *m, struct vm *vm, unsigned index,
 	write_memory(m, vm, image);
 	if (o->trace_path && tracer_prepare_vm(m, vm, err))
 		return -1;
-	struct mv_hint *hints = (struct mv_hint *)(vm->mem.hva + layout.hints_gpa);
+	struct mv_hint *hints = guest_mem_own(&vm->mem, layout.hints_gpa,
+					      vm->nr_vcpus * sizeof(*hints));
 	for (unsigned i = 0; i < vm->nr_vcpus; i++) {
 		struct vcpu *v = &vm->vcpu[i];
 

@@ -20,7 +20,7 @@ static uint64_t resident_bytes_of(const struct guest_mem *mem)
 
 	if (!resident)
 		return 0;
-	if (mincore(mem->hva, mem->bytes, resident) == 0) {
+	if (mincore(mem->ram, mem->bytes, resident) == 0) {
 		for (size_t i = 0; i < nr_pages; i++)
 			bytes += (resident[i] & 1) * PAGE_BYTES;
 	}

@@ -15,7 +15,7 @@ static struct mv_trace_ring *guest_ring(const struct vm *vm, unsigned vcpu)
 {
 	uint64_t ring_bytes = MV_TRACE_RING_BYTES(vm->layout.trace_events);
 
-	return (struct mv_trace_ring *)(vm->mem.hva + vm->layout.trace_gpa + vcpu * ring_bytes);
+	return guest_mem_own(&vm->mem, vm->layout.trace_gpa + vcpu * ring_bytes, ring_bytes);
 }
 
 int tracer_prepare_vm(const struct machine *m, struct vm *vm, struct error *err)

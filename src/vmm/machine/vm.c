@@ -67,7 +67,7 @@ static int map_memory(struct vm *vm, uint64_t mem_bytes, struct error *err)
 		return error_set_errno(err, EXIT_HOST, errno,
 				       "cannot allocate %lluM of guest memory",
 				       (unsigned long long)(mem_bytes >> 20));
-	vm->mem = (struct guest_mem){ .hva = ram, .bytes = mem_bytes };
+	vm->mem = (struct guest_mem){ .ram = ram, .bytes = mem_bytes };
 
 	struct kvm_userspace_memory_region region = {
 		.memory_size = mem_bytes,
@@ -143,8 +143,8 @@ void vm_finish(struct vm *vm)
 		vcpu_finish(&vm->vcpu[i]);
 	free(vm->vcpu);
 	console_finish(&vm->console);
-	if (vm->mem.hva)
-		munmap(vm->mem.hva, vm->mem.bytes);
+	if (vm->mem.ram)
+		munmap(vm->mem.ram, vm->mem.bytes);
 	if (vm->fd >= 0)
 		close(vm->fd);
 	*vm = (struct vm){ .fd = -1 };

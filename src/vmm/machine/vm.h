@@ -63,12 +63,12 @@ int vm_boot_vcpu_by_pvh(struct vm *vm, unsigned vcpu, uint64_t entry_gpa, struct
 
 static inline struct mv_boot_info *vm_boot_info(struct vm *vm)
 {
-	return (struct mv_boot_info *)(vm->mem.hva + MV_BOOT_INFO_GPA);
+	return guest_mem_own(&vm->mem, MV_BOOT_INFO_GPA, sizeof(struct mv_boot_info));
 }
 
 static inline struct mv_control *vm_control(struct vm *vm)
 {
-	return (struct mv_control *)(vm->mem.hva + MV_CONTROL_GPA);
+	return guest_mem_own(&vm->mem, MV_CONTROL_GPA, sizeof(struct mv_control));
 }
 
 #endif

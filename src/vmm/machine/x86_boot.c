@@ -43,9 +43,9 @@
 #define SEG_TSS	 (0xb) /* busy TSS, of 64 bits or of 32 */
 
 /* gpa 0: one top table, one pointer table, and a directory for each of 4 GiB. */
-void boot_build_page_tables(uint8_t *ram, uint64_t mem_bytes)
+void boot_build_page_tables(const struct guest_mem *mem)
 {
-	uint64_t *top = (uint64_t *)(ram + MV_PAGE_TABLES_GPA);
+	uint64_t *top = guest_mem_own(mem, MV_PAGE_TABLES_GPA, BOOT_PAGE_TABLE_PAGES * PAGE_BYTES);
 	uint64_t *pointers = top + 512;
 	uint64_t *directories = pointers + 512;
 	uint64_t directories_gpa = MV_PAGE_TABLES_GPA + 2 * PAGE_BYTES;
@@ -54,7 +54,7 @@ void boot_build_page_tables(uint8_t *ram, uint64_t mem_bytes)
 	top[0] = (MV_PAGE_TABLES_GPA + PAGE_BYTES) | PTE_TABLE;
 	for (unsigned i = 0; i < NR_DIRECTORIES; i++)
 		pointers[i] = (directories_gpa + i * PAGE_BYTES) | PTE_TABLE;
-	for (uint64_t gpa = 0; gpa < mem_bytes; gpa += LARGE_BYTES)
+	for (uint64_t gpa = 0; gpa < mem->bytes; gpa += LARGE_BYTES)
 		directories[gpa / LARGE_BYTES] = gpa | PTE_RAM;
 
 	static const uint64_t devices[] = { MV_DOORBELL_GPA, MV_XAPIC_GPA };
@@ -121,10 +121,10 @@ struct pvh_page {
 };
 _Static_assert(sizeof(struct pvh_page) <= PAGE_BYTES, "there is one page for it");
 
-void boot_write_pvh_info(uint8_t *ram, uint64_t free_end_gpa, uint64_t mem_bytes,
+void boot_write_pvh_info(const struct guest_mem *mem, uint64_t free_end_gpa,
 			 const char *command_line)
 {
-	struct pvh_page *page = (struct pvh_page *)(ram + MV_BOOT_INFO_GPA);
+	struct pvh_page *page = guest_mem_own(mem, MV_BOOT_INFO_GPA, sizeof(*page));
 
 	*page = (struct pvh_page){
 		.info = {
@@ -137,7 +137,7 @@ void boot_write_pvh_info(uint8_t *ram, uint64_t free_end_gpa, uint64_t mem_bytes
 		},
 		.memory = {
 			{ 0, free_end_gpa, PVH_MEMORY_RAM, 0 },
-			{ free_end_gpa, mem_bytes - free_end_gpa, PVH_MEMORY_RESERVED, 0 },
+			{ free_end_gpa, mem->bytes - free_end_gpa, PVH_MEMORY_RESERVED, 0 },
 		},
 	};
 	strncpy(page->command_line, command_line, MV_ARGS_BYTES - 1);

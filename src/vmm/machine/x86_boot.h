@@ -6,16 +6,17 @@
 #include <linux/kvm.h>
 #include <stdint.h>
 
+#include "vcpu/base/guest_mem.h"
+
 /* Pages that the boot page tables take, from MV_PAGE_TABLES_GPA on. */
 #define BOOT_PAGE_TABLE_PAGES 6
 
 /*
- * Writes page tables that map RAM [0, mem_bytes), the doorbell and the xAPIC page
- * one to one, writable and accessible from ring 3. `ram` is where gpa 0 is mapped;
- * mem_bytes is at most MV_MEM_MAX_BYTES. The last of the 2 MiB pages may reach
- * beyond the end of memory; an access there is an exit, as at any other hole.
+ * Writes page tables that map RAM, of which there are MV_MEM_MAX_BYTES at most, the
+ * doorbell and the xAPIC page one to one, writable and accessible from ring 3. The last of the 2
+ * MiB pages may reach beyond the end of memory; an access there is an exit, as at any other hole.
  */
-void boot_build_page_tables(uint8_t *ram, uint64_t mem_bytes);
+void boot_build_page_tables(const struct guest_mem *mem);
 
 /*
  * The registers of a vCPU at its first instruction, see abi.h. `sregs` holds what
@@ -27,9 +28,9 @@ void boot_set_regs(struct kvm_regs *regs, uint64_t entry_gpa, unsigned vcpu, uin
 
 /*
  * What a PVH guest is told, at MV_BOOT_INFO_GPA: RAM is [0, free_end_gpa), the rest of
- * mem_bytes is the VMM's. The command line takes up to MV_ARGS_BYTES.
+ * the memory is the VMM's. The command line takes up to MV_ARGS_BYTES.
  */
-void boot_write_pvh_info(uint8_t *ram, uint64_t free_end_gpa, uint64_t mem_bytes,
+void boot_write_pvh_info(const struct guest_mem *mem, uint64_t free_end_gpa,
 			 const char *command_line);
 
 /* The registers of a PVH guest's first vCPU; what is left out as above. */

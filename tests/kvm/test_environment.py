@@ -171,6 +171,17 @@ def stopped_and_continued():
         require_no_stale_read(result)
 
 
+def stopped_while_it_starts():
+    """Stopped and continued as fast as it goes until it has ended, so in each of its steps."""
+    for _ in range(3):
+        process = start(SHORT)
+        while process.poll() is None:
+            process.send_signal(signal.SIGSTOP)
+            process.send_signal(signal.SIGCONT)
+            time.sleep(0.0002)
+        finish(process).require_status(0)
+
+
 def clock_is_set():
     """The wall clock jumps by two days at each look: no time in the result notices."""
     shim = os.path.join(BUILD, 'tests/kvm/libstepping_clock.so')
@@ -254,6 +265,7 @@ suite.test('stdout is full', stdout_is_full)
 suite.test('the JSON goes to a full device', json_is_full)
 suite.test('closed pipe', pipe_is_closed)
 suite.test('SIGSTOP and SIGCONT', stopped_and_continued)
+suite.test('SIGSTOP and SIGCONT during start-up', stopped_while_it_starts)
 suite.test('the clock is set', clock_is_set)
 suite.test('a CPU is taken away', cpu_is_taken_away)
 suite.test('memory is limited', memory_is_limited)

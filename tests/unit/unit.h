@@ -34,6 +34,7 @@
 	X(hist)           \
 	X(json_output)    \
 	X(judge)          \
+	X(kvm_ioctl)      \
 	X(matrix)         \
 	X(names)          \
 	X(options)        \
@@ -48,6 +49,7 @@
 	X(report)         \
 	X(sched_policy)   \
 	X(schedule_file)  \
+	X(selfcheck)      \
 	X(sha256)         \
 	X(stats)          \
 	X(steal)          \

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The one way to call KVM while a machine is being set up: a failure is named. */
+/* The one way to call KVM but for KVM_RUN: interruptions are no failures, and failures are named. */
 #ifndef VCPU_KVM_IOCTL_H
 #define VCPU_KVM_IOCTL_H
 
@@ -8,7 +8,14 @@
 #include "vcpu/base/error.h"
 
 /*
- * Calls ioctl(fd, request, arg). Returns its result, 0 or more, or -1 with an
+ * ioctl(), repeated as long as it is interrupted: a process that is stopped and continued
+ * finds that KVM_CREATE_VM, for one, was (EINTR), and nothing was done. Not for KVM_RUN,
+ * which is interrupted on purpose.
+ */
+int kvm_call(int fd, unsigned long request, uintptr_t arg);
+
+/*
+ * Calls kvm_call(fd, request, arg). Returns its result, 0 or more, or -1 with an
  * error that names the request (EXIT_HOST).
  */
 #define kvm_ioctl(err, fd, request, arg) \

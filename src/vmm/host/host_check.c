@@ -7,7 +7,6 @@
 #include <linux/kvm.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "vcpu/base/kvm_ioctl.h"
@@ -54,7 +53,7 @@ static int check_caps(int kvm_fd, struct error *err)
 	size_t used = 0;
 
 	for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++) {
-		int has = ioctl(kvm_fd, KVM_CHECK_EXTENSION, needed[i].cap);
+		int has = kvm_call(kvm_fd, KVM_CHECK_EXTENSION, (uintptr_t)needed[i].cap);
 
 		if (has > 0 && (has & needed[i].mask))
 			continue;
@@ -69,7 +68,7 @@ static int check_caps(int kvm_fd, struct error *err)
 
 static int check_version(int kvm_fd, struct error *err)
 {
-	int version = ioctl(kvm_fd, KVM_GET_API_VERSION, 0);
+	int version = kvm_call(kvm_fd, KVM_GET_API_VERSION, 0);
 
 	if (version < 0)
 		return error_set_errno(err, EXIT_HOST, errno,

@@ -8,11 +8,11 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "vcpu/base/kvm_ioctl.h"
 #include "vmm/base/version.h"
 
 /* Copies text without its blanks in front and without the end of its line. */
@@ -90,7 +90,7 @@ static void read_hypervisor(struct host_info *info)
 
 static int check_extension(int kvm_fd, unsigned long capability)
 {
-	int answer = ioctl(kvm_fd, KVM_CHECK_EXTENSION, capability);
+	int answer = kvm_call(kvm_fd, KVM_CHECK_EXTENSION, capability);
 
 	return answer > 0 ? answer : 0;
 }
@@ -101,7 +101,7 @@ static void read_kvm(struct host_info *info)
 
 	if (fd < 0)
 		return;
-	int version = ioctl(fd, KVM_GET_API_VERSION, 0ul);
+	int version = kvm_call(fd, KVM_GET_API_VERSION, 0);
 	info->kvm_api_version = version > 0 ? version : 0;
 #define X(field, capability) info->kvm_caps.field = check_extension(fd, capability);
 	HOST_KVM_CAPS(X)

@@ -3,7 +3,7 @@
 # shellcheck shell=bash disable=SC2207
 
 _minivmm_options="
- --vcpus --vms --pcpus --mem --slice --slice-jitter --slice-phase --grace --sched
+ --vcpus --vms --pcpus --mem --slice --slice-jitter --slice-alignment --grace --sched
  --shootdown --flush-via --mark-exits --hide --duration --count --seed --record --replay
  --inject --timeout --json
  --trace --no-sandbox --list --quiet --verbose --version --help "
@@ -11,7 +11,7 @@ _minivmm_mechanisms=" ipi ipi-yield pv pv-recheck pv-halted pv-kernel hypercall 
 _minivmm_scenarios=" ping storm ebizzy idle lazy rcu tables sweep-size "
 _minivmm_parameters=" scenario work_us chunk_kb idle_pct wake_us away_us read_us pages targets away flush "
 _minivmm_policies=" round-robin random gang boost "
-_minivmm_phases=" independent aligned anti "
+_minivmm_alignments=" independent aligned anti "
 _minivmm_primitives=" auto sregs sync-regs steal-msr "
 _minivmm_faults="
  none skip-deferred-flush skip-ipi-flush lose-flush-bit mark-while-running mark-in-access
@@ -21,7 +21,7 @@ _minivmm_features=" pv-tlb-flush steal-time "
 
 _minivmm_sweep_options="
  --vcpus-per-pcpu --vms --shootdown --scenario --pcpus --repeats --seed --preset --out --resume
- --list-cells --cell --mem --slice --slice-jitter --slice-phase --grace --sched --flush-via
+ --list-cells --part --mem --slice --slice-jitter --slice-alignment --grace --sched --flush-via
  --hide --duration --count --timeout --quiet --help "
 _minivmm_merge_options=" --out --quiet --help "
 
@@ -55,13 +55,13 @@ _minivmm() {
 	--scenario) _minivmm_list "$_minivmm_scenarios" "$word" ;;
 	--preset) COMPREPLY=($(compgen -W "paper" -- "$word")) ;;
 	--out) COMPREPLY=($(compgen -d -- "$word")) ;;
-	--slice-phase) COMPREPLY=($(compgen -W "$_minivmm_phases" -- "$word")) ;;
+	--slice-alignment) COMPREPLY=($(compgen -W "$_minivmm_alignments" -- "$word")) ;;
 	--flush-via) COMPREPLY=($(compgen -W "$_minivmm_primitives" -- "$word")) ;;
 	--inject) COMPREPLY=($(compgen -W "$_minivmm_faults" -- "$word")) ;;
 	scenario) COMPREPLY=($(compgen -W "$_minivmm_scenarios" -- "$word")) ;;
 	--json | --trace | --record | --replay) COMPREPLY=($(compgen -f -- "$word")) ;;
 	--vcpus | --vms | --pcpus | --mem | --slice | --slice-jitter | --grace | --duration | --count | \
-		--seed | --timeout | --vcpus-per-pcpu | --repeats | --cell) ;;
+		--seed | --timeout | --vcpus-per-pcpu | --repeats | --part) ;;
 	*)
 		if [[ " ${COMP_WORDS[*]:0:COMP_CWORD} " == *" -- "* ]]; then
 			COMPREPLY=($(compgen -S = -W "$_minivmm_parameters" -- "$word"))

@@ -72,7 +72,8 @@ static int run_command(int argc, char *const argv[], const struct cpu_list *allo
 	struct schedule_file schedule = { 0 };
 	struct error err;
 
-	if (options->replay_path && repeat_load(argc, argv, allowed, options, &schedule, &err)) {
+	if (options->replay_path &&
+	    record_replay_load(argc, argv, allowed, options, &schedule, &err)) {
 		fprintf(stderr, "minivmm: %s\n", err.text);
 		return err.status;
 	}

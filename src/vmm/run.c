@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "minivmm/catalog.h"
-#include "vmm/base/json_output.h"
+#include "vmm/base/output_file.h"
 #include "vmm/cli/names.h"
 #include "vmm/host/host_check.h"
 #include "vmm/host/host_info.h"
@@ -31,9 +31,9 @@ struct run {
 	const struct options *options;
 	const struct schedule_file *schedule;
 	uint64_t start_ns;
-	struct json_output json;
-	struct json_output trace;
-	struct repeat repeat;
+	struct output_file json;
+	struct output_file trace;
+	struct record_replay record_replay;
 	struct elf_file file;
 	struct guest_image image;
 	struct host_info host;
@@ -153,7 +153,7 @@ static int run_machine(struct run *run, struct error *err)
 	struct machine *m = &run->machine;
 
 	if (machine_init(m, &run->kvm, run->options, &run->image, run->flush_via, err) ||
-	    repeat_prepare(&run->repeat, &run->file, &m->pcpus, err))
+	    record_replay_prepare(&run->record_replay, &run->file, &m->pcpus, err))
 		return -1;
 	run->host.tsc_hz = m->tsc_hz;
 	if (machine_start(m, err) || enter_sandbox(run, err)) {
@@ -170,7 +170,7 @@ static int run_machine(struct run *run, struct error *err)
 	run->result.elapsed_ns = monotonic_ns() - m->first_run_ns;
 	if (collect_results(m, &run->result, err))
 		return -1;
-	repeat_collect(&run->repeat, &run->result);
+	record_replay_collect(&run->record_replay, &run->result);
 	judge(m, &conducted, &run->result);
 	return 0;
 }
@@ -190,7 +190,7 @@ static int write_json(struct run *run, const struct report *report, struct error
 	char *text = report_make_json(report);
 	if (!text)
 		return error_set(err, EXIT_HOST, "not enough memory for the JSON");
-	int result = json_output_commit(&run->json, text, strlen(text), err);
+	int result = output_file_commit(&run->json, text, strlen(text), err);
 	free(text);
 	return result;
 }
@@ -216,7 +216,7 @@ static int report_result(struct run *run, struct error *err)
 	struct error more;
 	int failed = write_trace(run, err);
 
-	if (repeat_write(&run->repeat, &more))
+	if (record_replay_write(&run->record_replay, &more))
 		failed = add_failure(err, failed, &more);
 	if (report_print_text(stdout, &report, &more))
 		failed = add_failure(err, failed, &more);
@@ -229,11 +229,11 @@ static int run_steps(struct run *run, struct error *err)
 {
 	const struct options *o = run->options;
 
-	if (o->json_path && json_output_open(&run->json, o->json_path, err))
+	if (o->json_path && output_file_open(&run->json, o->json_path, err))
 		return -1;
-	if (o->trace_path && json_output_open_for(&run->trace, "trace", o->trace_path, err))
+	if (o->trace_path && output_file_open_for(&run->trace, "trace", o->trace_path, err))
 		return -1;
-	if (repeat_open(&run->repeat, o, run->schedule, err))
+	if (record_replay_open(&run->record_replay, o, run->schedule, err))
 		return -1;
 	if (load_guest(run, err) || check_host(run, err) || run_machine(run, err))
 		return -1;
@@ -264,9 +264,9 @@ int run_guest(const struct options *options, const struct schedule_file *schedul
 	vm_finish(&run.selfcheck_vm);
 	result_finish(&run.result);
 	elf_file_finish(&run.file);
-	json_output_discard(&run.json);
-	json_output_discard(&run.trace);
-	repeat_finish(&run.repeat);
+	output_file_discard(&run.json);
+	output_file_discard(&run.trace);
+	record_replay_finish(&run.record_replay);
 	host_close_kvm(&run.kvm);
 	if (run.statm_fd >= 0)
 		close(run.statm_fd);

@@ -166,7 +166,7 @@ def add_kept(table, overcommit, exit_ns, ratio, work_us, slice_ms, least, phase=
     """Throughput kept of 1:1, for pv-recheck, with pv beside it."""
     slice_ns = slice_ms * 1e6
     pairs = overcommit.pairs(ratio, "pv,pv-recheck", work_us, "--slice", "%dms" % slice_ms,
-                             "--slice-phase", phase)
+                             "--slice-alignment", phase)
     for name, target in (("pv-recheck", least), ("pv", None)):
         kept = [over[name]["throughput_per_s"] / even[name]["throughput_per_s"]
                 for even, over in pairs]

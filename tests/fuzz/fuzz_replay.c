@@ -21,7 +21,7 @@ static void check_file(const struct schedule_file *file)
 
 		must_hold(e->end < NR_SLICE_ENDS, "an end is one");
 		must_hold(e->pcpu < file->nr_pcpus, "a pCPU is one");
-		must_hold(e->end == SLICE_phase
+		must_hold(e->end == SLICE_begins_phase
 				  ? e->vcpu < file->nr_mechanisms || e->vcpu == SCHEDULE_NO_PHASE
 				  : e->vcpu < nr_vcpus,
 			  "a vCPU is one");

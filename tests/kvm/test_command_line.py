@@ -210,12 +210,27 @@ def answered(option, pattern):
     result.require(result.stderr == '', 'something on stderr')
 
 
+def old_name_is_understood(command, old, new, value, refusal):
+    result = run(*command, old, value, '--help')
+    result.require_status(0)
+    result.require(result.stderr == f'minivmm: {old} is called {new} now: the old name will go\n',
+                   'not one line that names the new option')
+    bad = run(*command, old, 'nonsense', GUEST)
+    bad.require_status(2)
+    bad.require(f'{new}{refusal}' in bad.stderr, 'not refused by its new name')
+
+
 suite = Suite(needs_kvm=False)
 suite.test('--help', answered, '--help', '^Usage: minivmm ')
 suite.test('--version', answered, '--version', r'^minivmm \d+\.\d+\.\d+$')
 suite.test('--list', answered, '--list', '^mechanisms')
 for a_name, a_file, a_pattern in BAD_FILES:
     suite.test(f'a guest that is {a_name}', file_is_refused, a_file, a_pattern)
+suite.test('an old name of an option', old_name_is_understood,
+           [], '--slice-phase', '--slice-alignment', 'anti',
+           ": there is no alignment 'nonsense'")
+suite.test("an old name of a sweep's option", old_name_is_understood,
+           ['sweep'], '--cell', '--part', '1/2', " 'nonsense'")
 suite.test('a guest that is a FIFO', fifo_is_refused)
 suite.test('a guest that is a huge file', huge_file_is_refused)
 for a_name, some_values, a_pattern in BAD_SCHEDULES:

@@ -77,7 +77,7 @@ def its_json_says_what_was_found(out):
 
 
 def require_intervals(mechanism, where):
-    for key in ('throughput_per_s', 'keep', 'boost', 'latency_p50_ns', 'preempted_share'):
+    for key in ('throughput_per_s', 'keep', 'speedup', 'latency_p50_ns', 'preempted_share'):
         i = mechanism[key]
         require(i['n'] == 2, f'{where}: {key} of {i["n"]} runs')
         require(i['low'] <= i['median'] <= i['high'], f'{where}: {key} is out of order: {i}')
@@ -91,7 +91,7 @@ def a_ratio_is_taken_from_the_run_beside_it(out):
         base = float(rows[block, '1', repeat, mechanism]['throughput_per_s'])
         first = float(rows[block, row['overcommit'], repeat, 'ipi']['throughput_per_s'])
         require(abs(float(row['keep']) * base / throughput - 1) < 1e-6, f'keep: {row}')
-        require(abs(float(row['boost']) * first / throughput - 1) < 1e-6, f'boost: {row}')
+        require(abs(float(row['speedup']) * first / throughput - 1) < 1e-6, f'speedup: {row}')
 
 
 def its_csv_has_a_row_for_each_run_and_mechanism(out):
@@ -120,7 +120,7 @@ def its_charts_are_files_of_their_own(out):
     if not shutil.which('gnuplot'):
         return
     charts = os.listdir(os.path.join(out, 'charts'))
-    for kind in ('kept', 'boost', 'preempted', 'latency', 'deferrals'):
+    for kind in ('kept', 'speedup', 'preempted', 'latency', 'deferrals'):
         for family in (1, 2):
             require(f'{kind}-{family}.svg' in charts, f'no chart {kind}-{family}.svg')
     with open(os.path.join(out, 'report.html'), encoding='utf-8') as file:
@@ -177,7 +177,7 @@ def parts_make_up_the_whole(whole):
         parts = [os.path.join(directory, f'part-{i}') for i in (1, 2)]
         merged = os.path.join(directory, 'merged')
         for i, part in enumerate(parts):
-            sweep(part, '--seed', '7', '--cell', f'{i + 1}/2').require_status(0)
+            sweep(part, '--seed', '7', '--part', f'{i + 1}/2').require_status(0)
         require(not finished_runs(parts[0]) & finished_runs(parts[1]), 'a run is in both parts')
         result = run('merge', '--out', merged, *parts)
         result.require_status(0)

@@ -148,10 +148,11 @@ END_TEST
 
 START_TEST(gangs_have_aligned_slices)
 {
-	ck_assert_str_eq(parse_well("g").slice_phase, "independent");
-	ck_assert_str_eq(parse_well("g --sched gang").slice_phase, "aligned");
-	ck_assert_str_eq(parse_well("g --sched gang --slice-phase aligned").slice_phase, "aligned");
-	ck_assert_str_eq(parse_well("g --slice-phase anti").slice_phase, "anti");
+	ck_assert_str_eq(parse_well("g").slice_alignment, "independent");
+	ck_assert_str_eq(parse_well("g --sched gang").slice_alignment, "aligned");
+	ck_assert_str_eq(parse_well("g --sched gang --slice-alignment aligned").slice_alignment,
+			 "aligned");
+	ck_assert_str_eq(parse_well("g --slice-alignment anti").slice_alignment, "anti");
 }
 END_TEST
 
@@ -216,7 +217,7 @@ static const struct {
 	{ "g --trace=", { "--trace ''", "name of a file" } },
 	{ "g --record=", { "--record ''", "name of a file" } },
 	{ "g --replay=", { "--replay ''", "name of a file" } },
-	{ "g --sched gang --slice-phase anti", { "gang", "aligned" } },
+	{ "g --sched gang --slice-alignment anti", { "gang", "aligned" } },
 	{ "g --quiet --verbose", { "--quiet", "--verbose" } },
 	{ "g -- word", { "'word'", "KEY=VALUE" } },
 	{ "g -- =x", { "'=x'", "KEY=VALUE" } },
@@ -411,6 +412,7 @@ END_TEST
 	X(the_default_vcpus_are_no_more_than_the_most)       \
 	X(options_that_need_our_own_contract_are_remembered) \
 	X(gangs_have_aligned_slices)                         \
+	X(an_old_name_means_the_new_option)                  \
 	X(commands_need_no_guest)                            \
 	X(every_mistake_is_named_in_one_line)                \
 	X(guest_arguments_may_fill_their_page_and_no_more)   \

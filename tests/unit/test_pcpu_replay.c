@@ -64,8 +64,8 @@ static void play_a_part(struct stage *s)
 }
 
 static const struct decision of_a_part[] = {
-	{ 0, 0, SLICE_yielded }, { 3, 1, SLICE_blocked }, { 2, 0, SLICE_halted },
-	{ 0, 0, SLICE_blocked }, { 5, 0, SLICE_phase },	  { 2, 0, SLICE_stopped },
+	{ 0, 0, SLICE_yielded }, { 3, 1, SLICE_blocked },      { 2, 0, SLICE_halted },
+	{ 0, 0, SLICE_blocked }, { 5, 0, SLICE_begins_phase }, { 2, 0, SLICE_stopped },
 	{ 1, 1, SLICE_stopped },
 };
 
@@ -84,7 +84,7 @@ START_TEST(what_is_recorded_is_what_happened)
 	for (size_t k = 0; k < log.nr; k++) {
 		const struct schedule_entry *e = &log.entry[k];
 
-		ck_assert((e->ran_ns == 0) == (e->end == SLICE_phase));
+		ck_assert((e->ran_ns == 0) == (e->end == SLICE_begins_phase));
 		ck_assert_uint_le(s.pcpus.recorded_since_ns + e->start_ns + e->ran_ns, after_ns);
 	}
 	/* pCPU 0, one after the other. */
@@ -101,7 +101,7 @@ START_TEST(the_way_out_of_a_phase_is_not_recorded)
 {
 	static const struct decision expected[] = { { 0, 0, SLICE_stopped },
 						    { 1, 1, SLICE_stopped },
-						    { 5, 0, SLICE_phase },
+						    { 5, 0, SLICE_begins_phase },
 						    { 2, 0, SLICE_stopped } };
 	struct schedule_log log;
 	struct stage s;
@@ -443,7 +443,7 @@ END_TEST
 
 START_TEST(where_nothing_is_recorded_the_policy_decides)
 {
-	static const struct schedule_entry entries[] = { { .end = SLICE_phase } };
+	static const struct schedule_entry entries[] = { { .end = SLICE_begins_phase } };
 	struct rerun r;
 
 	START_RERUN(&r, entries);
@@ -491,7 +491,7 @@ static const struct schedule_entry parts[] = {
 	{ .pcpu = 0, .vcpu = 0, .end = SLICE_blocked },
 	{ .pcpu = 0, .vcpu = 0, .end = SLICE_halted },
 	{ .pcpu = 0, .vcpu = 2, .end = SLICE_blocked },
-	{ .end = SLICE_phase },
+	{ .end = SLICE_begins_phase },
 	{ .pcpu = 1, .vcpu = 2, .end = SLICE_halted },
 	{ .pcpu = 0, .vcpu = 3, .end = SLICE_halted },
 	{ .pcpu = 0, .vcpu = 0, .end = SLICE_halted },
@@ -528,7 +528,7 @@ START_TEST(the_way_out_of_a_phase_is_the_policys)
 		{ .pcpu = 0, .vcpu = 0, .end = SLICE_stopped },
 		{ .pcpu = 1, .vcpu = 1, .end = SLICE_halted },
 		{ .pcpu = 0, .vcpu = 2, .end = SLICE_halted },
-		{ .end = SLICE_phase },
+		{ .end = SLICE_begins_phase },
 		{ .pcpu = 1, .vcpu = 2, .end = SLICE_halted },
 	};
 	struct rerun r;
@@ -582,7 +582,7 @@ START_TEST(a_replay_that_waits_in_vain_says_so_and_leaves_the_rest_to_the_policy
 	static const struct schedule_entry entries[] = {
 		{ .pcpu = 0, .vcpu = 5, .end = SLICE_halted },
 		{ .pcpu = 1, .vcpu = 4, .end = SLICE_halted },
-		{ .end = SLICE_phase },
+		{ .end = SLICE_begins_phase },
 		{ .pcpu = 0, .vcpu = 4, .end = SLICE_halted },
 		{ .pcpu = 1, .vcpu = 5, .end = SLICE_halted },
 	};

@@ -67,7 +67,7 @@ START_TEST(a_preemption_with_nobody_waiting_begins_a_new_slice)
 	struct pcpu_config config = stage_config(slice_ns);
 	struct stage s;
 
-	config.slices.phase = SLICES_aligned;
+	config.slices.alignment = SLICES_aligned;
 	stage_start(&s, config);
 	ck_assert(stage_call(&s, 0, ACQUIRE));
 	uint64_t first = monotonic_ns() / slice_ns;

@@ -175,12 +175,9 @@ START_TEST(who_runs_elsewhere_can_still_come)
 END_TEST
 
 static const struct schedule_entry parts[] = {
-	{ .pcpu = 0, .vcpu = 0, .end = SLICE_blocked },
-	{ .end = SLICE_phase, .vcpu = 0 },
-	{ .pcpu = 0, .vcpu = 1, .end = SLICE_blocked },
-	{ .pcpu = 1, .vcpu = 3, .end = SLICE_idle },
-	{ .end = SLICE_phase, .vcpu = 1 },
-	{ .pcpu = 1, .vcpu = 2, .end = SLICE_idle },
+	{ .pcpu = 0, .vcpu = 0, .end = SLICE_blocked }, { .end = SLICE_begins_phase, .vcpu = 0 },
+	{ .pcpu = 0, .vcpu = 1, .end = SLICE_blocked }, { .pcpu = 1, .vcpu = 3, .end = SLICE_idle },
+	{ .end = SLICE_begins_phase, .vcpu = 1 },	{ .pcpu = 1, .vcpu = 2, .end = SLICE_idle },
 };
 
 START_TEST(each_part_is_followed_whatever_became_of_the_one_before)

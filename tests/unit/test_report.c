@@ -51,7 +51,7 @@ static void make_run(void)
 					.mem_bytes = 64 << 20,
 					.slice_ns = 4000000,
 					.slice_jitter_pct = 25,
-					.slice_phase = "independent",
+					.slice_alignment = "independent",
 					.sched = "round-robin",
 					.nr_mechanisms = 2,
 					.mechanism = { "ipi", "pv" },
@@ -473,7 +473,7 @@ START_TEST(json_says_how_to_repeat_a_run_and_how_much_was_repeated)
 	json_object *o = parse_json();
 	ck_assert_ptr_null(at(o, "/record"));
 	ck_assert_ptr_null(at(o, "/replay"));
-	ck_assert_str_eq(json_object_get_string(at(o, "/repeat_command")),
+	ck_assert_str_eq(json_object_get_string(at(o, "/rerun_command")),
 			 "minivmm --vcpus 4 --pcpus 0-1 --seed 18446744073709551615 dir/guest.elf "
 			 "-- scenario=storm");
 	json_object_put(o);

@@ -322,7 +322,7 @@ START_TEST(policies_say_what_they_need)
 		ck_assert_int_eq(sched_policies[k].needs_alignment, strcmp(name, "gang") == 0);
 		ck_assert_int_eq(sched_policies[k].uses_hints, strcmp(name, "boost") == 0);
 	}
-	ck_assert_int_eq(sched_slice_phase_find("independent"), SLICES_independent);
+	ck_assert_int_eq(sched_slice_alignment_find("independent"), SLICES_independent);
 }
 END_TEST
 
@@ -396,7 +396,7 @@ START_TEST(aligned_slices_end_together_and_later_than_now)
 {
 	struct sched_slices slices = { .slice_ns = 4000000, .jitter_pct = 25, .seed = 7 };
 
-	slices.phase = (enum slice_phase)sched_slice_phase_find("aligned");
+	slices.alignment = (enum slice_alignment)sched_slice_alignment_find("aligned");
 	for (uint64_t now_ns = 0; now_ns < 100000000; now_ns += 333333) {
 		uint64_t end_ns = sched_slice_end(&slices, 0, now_ns, now_ns);
 
@@ -412,7 +412,7 @@ START_TEST(the_grid_of_a_seed_is_always_the_same)
 {
 	static const uint64_t ends_ns[] = { 4237235, 8411226, 12243160, 16735229, 20260134 };
 	struct sched_slices slices = {
-		.slice_ns = 4000000, .jitter_pct = 25, .phase = SLICES_aligned, .seed = 7
+		.slice_ns = 4000000, .jitter_pct = 25, .alignment = SLICES_aligned, .seed = 7
 	};
 	uint64_t now_ns = 4000000 - 1;
 
@@ -427,7 +427,7 @@ START_TEST(anti_slices_end_half_a_slice_apart)
 {
 	struct sched_slices slices = { .slice_ns = 4000000 };
 
-	slices.phase = (enum slice_phase)sched_slice_phase_find("anti");
+	slices.alignment = (enum slice_alignment)sched_slice_alignment_find("anti");
 	for (uint64_t now_ns = 0; now_ns < 40000000; now_ns += 333333) {
 		uint64_t even_ns = sched_slice_end(&slices, 0, now_ns, 0);
 		uint64_t odd_ns = sched_slice_end(&slices, 1, now_ns, 0);
@@ -462,7 +462,7 @@ END_TEST
 START_TEST(unknown_names_are_not_found)
 {
 	ck_assert_ptr_null(sched_policy_find("fifo"));
-	ck_assert_int_eq(sched_slice_phase_find("sometimes"), -1);
+	ck_assert_int_eq(sched_slice_alignment_find("sometimes"), -1);
 	for (unsigned k = 0; k < nr_sched_policies; k++)
 		ck_assert_ptr_eq(sched_policy_find(sched_policies[k].name), &sched_policies[k]);
 }

@@ -74,7 +74,7 @@ START_TEST(a_file_is_read_and_printed_as_it_was)
 	ck_assert_uint_eq(file.log.entry[1].start_ns, 50);
 	ck_assert_uint_eq(file.log.entry[1].ran_ns, 18446744);
 	ck_assert_uint_eq(file.log.entry[1].end, SLICE_halted);
-	ck_assert_uint_eq(file.log.entry[2].end, SLICE_phase);
+	ck_assert_uint_eq(file.log.entry[2].end, SLICE_begins_phase);
 	ck_assert_uint_eq(file.log.entry[2].vcpu, 1);
 	ck_assert_uint_eq(file.log.entry[3].vcpu, SCHEDULE_NO_PHASE);
 	char *text = print(&file);
@@ -91,7 +91,7 @@ START_TEST(the_options_of_a_run_are_described)
 			     .pcpus = { 2, { 3, 5 } },
 			     .mem_bytes = 8 << 20,
 			     .slice_ns = 1500000,
-			     .slice_phase = "anti",
+			     .slice_alignment = "anti",
 			     .sched = "random",
 			     .nr_mechanisms = 1,
 			     .mechanism = { "pv" },
@@ -111,7 +111,7 @@ START_TEST(the_options_of_a_run_are_described)
 					       "option mem 8M\n"
 					       "option slice 1500us\n"
 					       "option slice-jitter 0\n"
-					       "option slice-phase anti\n"
+					       "option slice-alignment anti\n"
 					       "option sched random\n"
 					       "option flush-via sregs\n"
 					       "option duration 3s\n"

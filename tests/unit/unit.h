@@ -24,38 +24,38 @@
 	}
 
 /* X(name): every test_<name>.c, as in meson.build. */
-#define UNIT_SUITES(X)    \
-	X(console)        \
-	X(elf)            \
-	X(guest_args)     \
-	X(guest_memory)   \
-	X(guest_oracle)   \
-	X(guest_steal)    \
-	X(hist)           \
-	X(json_output)    \
-	X(judge)          \
-	X(kvm_ioctl)      \
-	X(matrix)         \
-	X(names)          \
-	X(options)        \
-	X(parse)          \
-	X(pcpu)           \
-	X(pcpu_replay)    \
-	X(pcpu_slices)    \
-	X(phase_gate)     \
-	X(pv_flush)       \
-	X(repeat_command) \
-	X(replay)         \
-	X(report)         \
-	X(sched_policy)   \
-	X(schedule_file)  \
-	X(selfcheck)      \
-	X(sha256)         \
-	X(stats)          \
-	X(steal)          \
-	X(sweep_options)  \
-	X(targets)        \
-	X(trace)          \
+#define UNIT_SUITES(X)   \
+	X(console)       \
+	X(elf)           \
+	X(guest_args)    \
+	X(guest_memory)  \
+	X(guest_oracle)  \
+	X(guest_steal)   \
+	X(hist)          \
+	X(judge)         \
+	X(kvm_ioctl)     \
+	X(matrix)        \
+	X(names)         \
+	X(options)       \
+	X(output_file)   \
+	X(parse)         \
+	X(pcpu)          \
+	X(pcpu_replay)   \
+	X(pcpu_slices)   \
+	X(phase_gate)    \
+	X(pv_flush)      \
+	X(replay)        \
+	X(report)        \
+	X(rerun_command) \
+	X(sched_policy)  \
+	X(schedule_file) \
+	X(selfcheck)     \
+	X(sha256)        \
+	X(stats)         \
+	X(steal)         \
+	X(sweep_options) \
+	X(targets)       \
+	X(trace)         \
 	X(x86_boot)
 
 #define X(name) Suite *name##_suite(void);

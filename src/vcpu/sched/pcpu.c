@@ -238,8 +238,9 @@ void pcpus_begin_part(struct pcpus *p, uint32_t phase)
 {
 	pthread_mutex_lock(&p->lock);
 	if (p->config.record)
-		schedule_log_add(p->config.record,
-				 &(struct schedule_entry){ .vcpu = phase, .end = SLICE_phase });
+		schedule_log_add(
+			p->config.record,
+			&(struct schedule_entry){ .vcpu = phase, .end = SLICE_begins_phase });
 	if (p->config.replay)
 		replay_begin_part(p->config.replay);
 	p->between_parts = false;

@@ -18,7 +18,7 @@ void replay_end_part(struct replay *r)
 
 static bool is_slice(const struct replay *r, size_t k)
 {
-	return r->log->entry[k].end != SLICE_phase;
+	return r->log->entry[k].end != SLICE_begins_phase;
 }
 
 /* From the last entry to the first, so that each meets the one that follows it. */

@@ -11,7 +11,7 @@
 	X(boost, "boost", "a vCPU whose answer to a shootdown is awaited runs next")
 
 /* X(id, name, summary): when the slices of different pCPUs end. */
-#define SLICE_PHASES(X)                                                        \
+#define SLICE_ALIGNMENTS(X)                                                    \
 	X(independent, "independent", "each pCPU ends its slices by itself")   \
 	X(aligned, "aligned", "all pCPUs end their slices at the same moment") \
 	X(anti, "anti", "every other pCPU ends its slices half a slice later")

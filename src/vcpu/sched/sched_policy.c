@@ -116,11 +116,11 @@ const struct sched_policy *sched_policy_find(const char *name)
 	return NULL;
 }
 
-int sched_slice_phase_find(const char *name)
+int sched_slice_alignment_find(const char *name)
 {
 	static const char *const names[] = {
 #define X(id, phase_name, summary) phase_name,
-		SLICE_PHASES(X)
+		SLICE_ALIGNMENTS(X)
 #undef X
 	};
 
@@ -162,9 +162,9 @@ static uint64_t independent_end(const struct sched_slices *s, uint64_t now_ns, u
 uint64_t sched_slice_end(const struct sched_slices *s, unsigned pcpu, uint64_t now_ns,
 			 uint64_t random)
 {
-	uint64_t shift_ns = s->phase == SLICES_anti && pcpu % 2 ? s->slice_ns / 2 : 0;
+	uint64_t shift_ns = s->alignment == SLICES_anti && pcpu % 2 ? s->slice_ns / 2 : 0;
 
-	if (s->phase == SLICES_independent)
+	if (s->alignment == SLICES_independent)
 		return independent_end(s, now_ns, random);
 	return grid_end(s, sched_turn(s, now_ns + shift_ns)) - shift_ns;
 }

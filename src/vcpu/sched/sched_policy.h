@@ -60,9 +60,9 @@ const struct sched_policy *sched_policy_find(const char *name);
 /* Whether anybody waits whom `pcpu` would serve. */
 bool sched_has_waiter(const struct sched_entity *entity, unsigned nr_entities, unsigned pcpu);
 
-enum slice_phase {
+enum slice_alignment {
 #define X(id, name, summary) SLICES_##id,
-	SLICE_PHASES(X)
+	SLICE_ALIGNMENTS(X)
 #undef X
 };
 
@@ -70,12 +70,12 @@ enum slice_phase {
 struct sched_slices {
 	uint64_t slice_ns;
 	unsigned jitter_pct; /* a slice is longer or shorter by up to this share */
-	enum slice_phase phase;
+	enum slice_alignment alignment;
 	uint64_t seed;
 };
 
-/* The phase of that name, or -1. */
-int sched_slice_phase_find(const char *name);
+/* The alignment of that name, or -1. */
+int sched_slice_alignment_find(const char *name);
 
 /*
  * When a slice ends that begins on a pCPU now. Without jitter the slices of two pCPUs

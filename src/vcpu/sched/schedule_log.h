@@ -15,14 +15,14 @@
 #include <stdint.h>
 
 /* X(id, name, forced, summary): how an entry ended; `forced` if by a forced exit. */
-#define SLICE_ENDS(X)                                                          \
-	X(phase, "phase", false, "no slice: the vCPUs leave for this phase")   \
-	X(expired, "expired", true, "forced out, and the pCPU was given away") \
-	X(kept, "kept", true, "forced out, and kept the pCPU")                 \
-	X(idle, "idle", true, "forced out, and found halted")                  \
-	X(halted, "halted", false, "halted")                                   \
-	X(yielded, "yielded", false, "gave its pCPU away")                     \
-	X(blocked, "blocked", false, "waited for the next phase")              \
+#define SLICE_ENDS(X)                                                               \
+	X(begins_phase, "phase", false, "no slice: the vCPUs leave for this phase") \
+	X(expired, "expired", true, "forced out, and the pCPU was given away")      \
+	X(kept, "kept", true, "forced out, and kept the pCPU")                      \
+	X(idle, "idle", true, "forced out, and found halted")                       \
+	X(halted, "halted", false, "halted")                                        \
+	X(yielded, "yielded", false, "gave its pCPU away")                          \
+	X(blocked, "blocked", false, "waited for the next phase")                   \
 	X(stopped, "stopped", false, "had the pCPU when the phase, the run or the log was over")
 
 enum slice_end {

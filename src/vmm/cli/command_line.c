@@ -9,8 +9,38 @@
 #include "minivmm/nearest.h"
 #include "vmm/cli/parse.h"
 
-/* What getopt_long() returns for row 0; above every character. */
-#define FIRST_ROW 256
+/* What getopt_long() returns for row 0, above every character, and for the first old name. */
+#define FIRST_ROW      256
+#define FIRST_OLD_NAME (FIRST_ROW + COMMAND_LINE_ROWS)
+
+/* Options that have got another name. They go on working until the next release. */
+static const struct {
+	const char *old_name, *name;
+} old_names[] = {
+	{ "slice-phase", "slice-alignment" },
+	{ "cell", "part" },
+};
+#define NR_OLD_NAMES (sizeof(old_names) / sizeof(old_names[0]))
+
+static const struct command_row *find_row(const struct command_table *t, const char *name)
+{
+	for (unsigned i = 0; i < t->nr; i++) {
+		if (strcmp(t->row[i].name, name) == 0)
+			return &t->row[i];
+	}
+	return NULL;
+}
+
+/* The row that getopt_long() means; says so where it was asked for by its old name. */
+static const struct command_row *row_of(const struct command_table *t, int c)
+{
+	if (c < FIRST_OLD_NAME)
+		return &t->row[c - FIRST_ROW];
+	const char *name = old_names[c - FIRST_OLD_NAME].name;
+	fprintf(stderr, "minivmm: --%s is called --%s now: the old name will go\n",
+		old_names[c - FIRST_OLD_NAME].old_name, name);
+	return find_row(t, name);
+}
 
 /* A long option that is none, or one cut so short that several begin like it. */
 static int unknown_option(const struct command_table *t, const char *argument, struct error *err)
@@ -40,7 +70,7 @@ static int rejected_option(const struct command_table *t, int rejected, const ch
 {
 	if (rejected >= FIRST_ROW)
 		return error_set(err, EXIT_USAGE, "option '--%s' takes no value",
-				 t->row[rejected - FIRST_ROW].name);
+				 row_of(t, rejected)->name);
 	if (rejected)
 		return error_set(err, EXIT_USAGE,
 				 "unknown option '-%c': options are long, --help names them all",
@@ -60,26 +90,44 @@ static int take(const struct command_table *t, int c, const char *argument, void
 	if (c == 1)
 		return t->operand(target, optarg, err);
 	if (c == ':')
-		return missing_value(&t->row[optopt - FIRST_ROW], err);
+		return missing_value(row_of(t, optopt), err);
 	if (c == '?')
 		return rejected_option(t, optopt, argument, err);
-	const struct command_row *row = &t->row[c - FIRST_ROW];
+	const struct command_row *row = row_of(t, c);
 	return row->set(target, row, optarg, err);
+}
+
+static struct option long_option(const char *name, const struct command_row *row, int value)
+{
+	return (struct option){
+		.name = name,
+		.has_arg = row->value ? required_argument : no_argument,
+		.val = value,
+	};
+}
+
+/* The rows, the old names of those that have one, and an empty entry. */
+static void list_options(const struct command_table *t,
+			 struct option list[COMMAND_LINE_ROWS + NR_OLD_NAMES + 1])
+{
+	for (unsigned i = 0; i < t->nr; i++)
+		*list++ = long_option(t->row[i].name, &t->row[i], FIRST_ROW + (int)i);
+	for (unsigned i = 0; i < NR_OLD_NAMES; i++) {
+		const struct command_row *row = find_row(t, old_names[i].name);
+
+		if (row)
+			*list++ = long_option(old_names[i].old_name, row, FIRST_OLD_NAME + (int)i);
+	}
+	*list = (struct option){ 0 };
 }
 
 int command_line_parse(int argc, char *const argv[], const struct command_table *table,
 		       void *target, int *ret_rest, struct error *err)
 {
-	struct option long_options[COMMAND_LINE_ROWS + 1] = { 0 };
+	struct option long_options[COMMAND_LINE_ROWS + NR_OLD_NAMES + 1];
 	int c;
 
-	for (unsigned i = 0; i < table->nr; i++) {
-		long_options[i] = (struct option){
-			.name = table->row[i].name,
-			.has_arg = table->row[i].value ? required_argument : no_argument,
-			.val = FIRST_ROW + (int)i,
-		};
-	}
+	list_options(table, long_options);
 	opterr = 0;
 	optind = 0; /* glibc: start afresh */
 	/* "-": operands come in their places, so that what follows "--" can be told from them. */

@@ -34,7 +34,8 @@
 DEFINE_NAMES(mechanism_names, "mechanisms (--shootdown)", "mechanism", MV_MECHANISMS, 4);
 DEFINE_NAMES(scenario_names, "scenarios (-- scenario=)", "scenario", MV_SCENARIOS, 3);
 DEFINE_NAMES(policy_names, "policies (--sched)", "policy", SCHED_POLICIES, 3);
-DEFINE_NAMES(slice_phase_names, "slice phases (--slice-phase)", "phase", SLICE_PHASES, 3);
+DEFINE_NAMES(slice_alignment_names, "slice alignments (--slice-alignment)", "alignment",
+	     SLICE_ALIGNMENTS, 3);
 DEFINE_NAMES(flush_prim_names, "flush primitives (--flush-via)", "primitive", FLUSH_CHOICES, 3);
 DEFINE_NAMES(fault_names, "faults (--inject)", "fault", FAULT_CHOICES, 4);
 DEFINE_NAMES(feature_names, "features (--hide)", "feature", PV_FEATURES, 3);
@@ -65,8 +66,8 @@ static const char *const fault_shootdowns[] = {
 };
 
 static const struct name_table *const all_tables[] = {
-	&mechanism_names,   &scenario_names,   &parameter_names, &policy_names,
-	&slice_phase_names, &flush_prim_names, &fault_names,	 &feature_names,
+	&mechanism_names,	&scenario_names,   &parameter_names, &policy_names,
+	&slice_alignment_names, &flush_prim_names, &fault_names,     &feature_names,
 };
 
 const char *name_table_find(const struct name_table *table, const char *name)

@@ -18,7 +18,7 @@ extern const struct name_table mechanism_names;
 extern const struct name_table scenario_names;
 extern const struct name_table parameter_names;
 extern const struct name_table policy_names;
-extern const struct name_table slice_phase_names;
+extern const struct name_table slice_alignment_names;
 extern const struct name_table flush_prim_names; /* with "auto" */
 extern const struct name_table fault_names;	 /* with "none" */
 extern const struct name_table feature_names;

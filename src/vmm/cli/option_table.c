@@ -133,9 +133,10 @@ static int set_slice_jitter(struct options *o, const char *value, struct error *
 	return 0;
 }
 
-static int set_slice_phase(struct options *o, const char *value, struct error *err)
+static int set_slice_alignment(struct options *o, const char *value, struct error *err)
 {
-	return take_name("slice-phase", &slice_phase_names, value, &o->slice_phase, err);
+	return take_name("slice-alignment", &slice_alignment_names, value, &o->slice_alignment,
+			 err);
 }
 
 static int set_grace(struct options *o, const char *value, struct error *err)
@@ -326,8 +327,8 @@ const struct option_row option_table[] = {
 	{ "mem", "SIZE", "memory of each guest, 4M to 3G (64M)", set_mem },
 	{ "slice", "TIME", "time slice of a vCPU, 10us to 10s (4ms)", set_slice },
 	{ "slice-jitter", "PCT", "vary each slice by up to this share (25)", set_slice_jitter },
-	{ "slice-phase", "PHASE", "how slices of different pCPUs lie (independent)",
-	  set_slice_phase },
+	{ "slice-alignment", "KIND", "how slices of different pCPUs lie (independent)",
+	  set_slice_alignment },
 	{ "grace", "TIME", "extend a slice once inside a shootdown (never)", set_grace },
 	{ "sched", "POLICY", "which vCPU runs next (round-robin)", set_sched },
 	{ "shootdown", "LIST", "mechanisms to measure in turn (ipi,pv)", set_shootdown },

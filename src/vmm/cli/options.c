@@ -95,7 +95,7 @@ static int check_pcpus(const struct cpu_list *pcpus, const struct cpu_list *allo
 }
 
 /* Siblings can run at the same time only if their slices begin at the same time. */
-const char *options_default_slice_phase(const struct options *o)
+const char *options_default_slice_alignment(const struct options *o)
 {
 	return strcmp(o->sched, "gang") == 0 ? "aligned" : "independent";
 }
@@ -105,14 +105,14 @@ uint64_t options_default_timeout_ns(const struct options *o)
 	return o->duration_ns * o->nr_mechanisms + TIMEOUT_MARGIN_NS;
 }
 
-static int complete_slice_phase(struct options *o, struct error *err)
+static int complete_slice_alignment(struct options *o, struct error *err)
 {
-	if (!o->slice_phase)
-		o->slice_phase = options_default_slice_phase(o);
-	if (strcmp(o->sched, "gang") == 0 && strcmp(o->slice_phase, "aligned") != 0)
+	if (!o->slice_alignment)
+		o->slice_alignment = options_default_slice_alignment(o);
+	if (strcmp(o->sched, "gang") == 0 && strcmp(o->slice_alignment, "aligned") != 0)
 		return error_set(err, EXIT_USAGE,
-				 "--sched gang needs --slice-phase aligned, not %s",
-				 o->slice_phase);
+				 "--sched gang needs --slice-alignment aligned, not %s",
+				 o->slice_alignment);
 	return 0;
 }
 
@@ -133,7 +133,7 @@ static int complete(struct options *o, const struct cpu_list *allowed, struct er
 	if (o->nr_mechanisms == 0 &&
 	    option_find("shootdown")->set(o, fault_shootdown(o->fault), err))
 		return -1;
-	if (complete_slice_phase(o, err))
+	if (complete_slice_alignment(o, err))
 		return -1;
 	if (o->timeout_ns == 0)
 		o->timeout_ns = options_default_timeout_ns(o);

@@ -31,10 +31,10 @@ struct options {
 	uint64_t mem_bytes;
 
 	uint64_t slice_ns;
-	unsigned slice_jitter_pct; /* a slice lasts slice_ns, more or less by up to this share */
-	const char *slice_phase;   /* name from SLICE_PHASES */
-	uint64_t grace_ns;	   /* by which a slice is extended inside a shootdown; 0: never */
-	const char *sched;	   /* name of a policy, from sched_policies */
+	unsigned slice_jitter_pct;   /* a slice lasts slice_ns, more or less by up to this share */
+	const char *slice_alignment; /* name from SLICE_ALIGNMENTS */
+	uint64_t grace_ns;	     /* by which a slice is extended inside a shootdown; 0: never */
+	const char *sched;	     /* name of a policy, from sched_policies */
 
 	unsigned nr_mechanisms;
 	const char *mechanism[MV_MAX_MECHANISMS]; /* names from MV_MECHANISMS */
@@ -71,7 +71,7 @@ int options_parse(int argc, char *const argv[], const struct cpu_list *allowed,
 
 /* What goes without saying, but for what depends on other options or on the machine. */
 void options_set_defaults(struct options *o);
-const char *options_default_slice_phase(const struct options *o);
+const char *options_default_slice_alignment(const struct options *o);
 uint64_t options_default_timeout_ns(const struct options *o);
 
 /* One option of the command line. The table is what --help prints. */

@@ -68,10 +68,11 @@ static void slice_jitter(const struct options *o, char value[VALUE_BYTES])
 }
 
 /* What goes without saying follows another option, should that be given anew. */
-static void slice_phase(const struct options *o, char value[VALUE_BYTES])
+static void slice_alignment(const struct options *o, char value[VALUE_BYTES])
 {
-	if (o->slice_phase && strcmp(o->slice_phase, options_default_slice_phase(o)) != 0)
-		format_name(value, o->slice_phase);
+	if (o->slice_alignment &&
+	    strcmp(o->slice_alignment, options_default_slice_alignment(o)) != 0)
+		format_name(value, o->slice_alignment);
 }
 
 static void grace(const struct options *o, char value[VALUE_BYTES])
@@ -85,7 +86,7 @@ static void sched(const struct options *o, char value[VALUE_BYTES])
 	format_name(value, o->sched);
 }
 
-/* As with slice_phase(): the default is that of the fault. */
+/* As with slice_alignment(): the default is that of the fault. */
 static void shootdown(const struct options *o, char value[VALUE_BYTES])
 {
 	size_t used = 0;
@@ -160,7 +161,7 @@ static const struct visited {
 	{ "mem", PLAIN, mem },
 	{ "slice", PLAIN, slice },
 	{ "slice-jitter", PLAIN, slice_jitter },
-	{ "slice-phase", PLAIN, slice_phase },
+	{ "slice-alignment", PLAIN, slice_alignment },
 	{ "grace", PLAIN, grace },
 	{ "sched", PLAIN, sched },
 	{ "shootdown", PLAIN, shootdown },

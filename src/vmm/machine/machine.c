@@ -135,7 +135,8 @@ static int init_pcpus(struct machine *m, struct error *err)
 		.nr_vcpus = o->nr_vcpus,
 		.slices = { .slice_ns = o->slice_ns,
 			    .jitter_pct = o->slice_jitter_pct,
-			    .phase = (enum slice_phase)sched_slice_phase_find(o->slice_phase),
+			    .alignment = (enum slice_alignment)sched_slice_alignment_find(
+				    o->slice_alignment),
 			    .seed = o->seed },
 		.grace_ns = o->grace_ns,
 		.policy = sched_policy_find(o->sched),

@@ -71,7 +71,7 @@ static int print_trace(FILE *out, void *context)
 	return trace_export(out, p->log, p->counts);
 }
 
-static int write_log(struct trace_log *log, const struct machine *m, struct json_output *output,
+static int write_log(struct trace_log *log, const struct machine *m, struct output_file *output,
 		     struct trace_counts *ret_counts, struct error *err)
 {
 	struct printing printing = { .log = log, .counts = ret_counts };
@@ -79,10 +79,10 @@ static int write_log(struct trace_log *log, const struct machine *m, struct json
 	if (!log->host || !log->guest)
 		return error_set(err, EXIT_HOST, "not enough memory to write the trace");
 	fill_views(m, log);
-	return json_output_commit_printed(output, print_trace, &printing, err);
+	return output_file_commit_printed(output, print_trace, &printing, err);
 }
 
-int tracer_write(const struct machine *m, struct json_output *output,
+int tracer_write(const struct machine *m, struct output_file *output,
 		 struct trace_counts *ret_counts, struct error *err)
 {
 	const struct options *o = m->options;

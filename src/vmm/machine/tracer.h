@@ -4,7 +4,7 @@
 #define VMM_TRACER_H
 
 #include "vcpu/base/error.h"
-#include "vmm/base/json_output.h"
+#include "vmm/base/output_file.h"
 #include "vmm/trace/trace_log.h"
 
 struct machine;
@@ -14,7 +14,7 @@ struct vm;
 int tracer_prepare_vm(const struct machine *m, struct vm *vm, struct error *err);
 
 /* Writes what a machine recorded that has stopped. 0, or -1 with an error. */
-int tracer_write(const struct machine *m, struct json_output *output,
+int tracer_write(const struct machine *m, struct output_file *output,
 		 struct trace_counts *ret_counts, struct error *err);
 
 #endif

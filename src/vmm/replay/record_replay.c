@@ -131,8 +131,8 @@ static FILE *open_schedule(const char *path, struct error *err)
 	return in;
 }
 
-int repeat_load(int argc, char *const argv[], const struct cpu_list *allowed,
-		struct options *options, struct schedule_file *ret_file, struct error *err)
+int record_replay_load(int argc, char *const argv[], const struct cpu_list *allowed,
+		       struct options *options, struct schedule_file *ret_file, struct error *err)
 {
 	FILE *in = open_schedule(options->replay_path, err);
 
@@ -150,19 +150,19 @@ int repeat_load(int argc, char *const argv[], const struct cpu_list *allowed,
 
 /* ---- the run ---------------------------------------------------------------------------- */
 
-int repeat_open(struct repeat *r, const struct options *o, const struct schedule_file *source,
-		struct error *err)
+int record_replay_open(struct record_replay *r, const struct options *o,
+		       const struct schedule_file *source, struct error *err)
 {
-	*r = (struct repeat){
+	*r = (struct record_replay){
 		.options = o, .source = source, .output.fd = -1, .output.dir_fd = -1
 	};
 	if (!o->record_path)
 		return 0;
 	schedule_file_describe(&r->recorded, o);
-	return json_output_open_for(&r->output, "record", o->record_path, err);
+	return output_file_open_for(&r->output, "record", o->record_path, err);
 }
 
-static int prepare_replay(struct repeat *r, struct pcpus *pcpus, struct error *err)
+static int prepare_replay(struct record_replay *r, struct pcpus *pcpus, struct error *err)
 {
 	uint64_t patience_ns = PATIENCE_SLICES * r->options->slice_ns;
 
@@ -177,8 +177,8 @@ static int prepare_replay(struct repeat *r, struct pcpus *pcpus, struct error *e
 	return 0;
 }
 
-int repeat_prepare(struct repeat *r, const struct elf_file *guest, struct pcpus *pcpus,
-		   struct error *err)
+int record_replay_prepare(struct record_replay *r, const struct elf_file *guest,
+			  struct pcpus *pcpus, struct error *err)
 {
 	if (r->options->record_path || r->source)
 		sha256_text(guest->bytes, guest->nr_bytes, r->recorded.guest_sha256);
@@ -190,7 +190,7 @@ int repeat_prepare(struct repeat *r, const struct elf_file *guest, struct pcpus 
 	return prepare_replay(r, pcpus, err);
 }
 
-void repeat_collect(const struct repeat *r, struct run_result *result)
+void record_replay_collect(const struct record_replay *r, struct run_result *result)
 {
 	result->recorded = r->recorded.log.nr;
 	result->record_lost = r->recorded.log.lost;
@@ -203,18 +203,18 @@ static int print_schedule(FILE *out, void *context)
 	return schedule_file_print(out, context);
 }
 
-int repeat_write(struct repeat *r, struct error *err)
+int record_replay_write(struct record_replay *r, struct error *err)
 {
 	if (!r->options->record_path)
 		return 0;
-	return json_output_commit_printed(&r->output, print_schedule, &r->recorded, err);
+	return output_file_commit_printed(&r->output, print_schedule, &r->recorded, err);
 }
 
-void repeat_finish(struct repeat *r)
+void record_replay_finish(struct record_replay *r)
 {
 	if (!r->options) /* it was never opened */
 		return;
-	json_output_discard(&r->output);
+	output_file_discard(&r->output);
 	schedule_file_finish(&r->recorded);
 	if (r->replays)
 		replay_finish(&r->replay);

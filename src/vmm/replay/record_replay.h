@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* --record and --replay: the schedule of a run, into a file and out of one. */
-#ifndef VMM_REPEAT_H
-#define VMM_REPEAT_H
+#ifndef VMM_RECORD_REPLAY_H
+#define VMM_RECORD_REPLAY_H
 
 #include "vcpu/sched/pcpu.h"
-#include "vmm/base/json_output.h"
+#include "vmm/base/output_file.h"
 #include "vmm/cli/options.h"
 #include "vmm/guest/elf_file.h"
 #include "vmm/replay/schedule_file.h"
@@ -15,14 +15,14 @@
  * open is as it was recorded. Returns 0, or -1 with an error: the file is no good, or
  * was recorded with other numbers of VMs, vCPUs or pCPUs.
  */
-int repeat_load(int argc, char *const argv[], const struct cpu_list *allowed,
-		struct options *options, struct schedule_file *ret_file, struct error *err);
+int record_replay_load(int argc, char *const argv[], const struct cpu_list *allowed,
+		       struct options *options, struct schedule_file *ret_file, struct error *err);
 
 /* Empty until it is opened. */
-struct repeat {
+struct record_replay {
 	const struct options *options;
 	const struct schedule_file *source; /* of --replay, or NULL */
-	struct json_output output;	    /* of --record */
+	struct output_file output;	    /* of --record */
 	struct schedule_file recorded;
 	struct replay replay;
 	bool replays;
@@ -30,17 +30,17 @@ struct repeat {
 };
 
 /* Makes sure that the file can be written. 0, or -1 with an error. */
-int repeat_open(struct repeat *r, const struct options *o, const struct schedule_file *source,
-		struct error *err);
+int record_replay_open(struct record_replay *r, const struct options *o,
+		       const struct schedule_file *source, struct error *err);
 
 /* Lets the pCPUs of a run that has not started record, and follow. 0, or -1 with an error. */
-int repeat_prepare(struct repeat *r, const struct elf_file *guest, struct pcpus *pcpus,
-		   struct error *err);
+int record_replay_prepare(struct record_replay *r, const struct elf_file *guest,
+			  struct pcpus *pcpus, struct error *err);
 
 /* After the run: what came of it, and the file. 0, or -1 with an error. */
-void repeat_collect(const struct repeat *r, struct run_result *result);
-int repeat_write(struct repeat *r, struct error *err);
+void record_replay_collect(const struct record_replay *r, struct run_result *result);
+int record_replay_write(struct record_replay *r, struct error *err);
 
-void repeat_finish(struct repeat *r);
+void record_replay_finish(struct record_replay *r);
 
 #endif

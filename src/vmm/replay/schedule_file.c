@@ -64,7 +64,7 @@ static void print_entry(FILE *out, const struct schedule_file *file, size_t k)
 {
 	const struct schedule_entry *e = &file->log.entry[k];
 
-	if (e->end == SLICE_phase)
+	if (e->end == SLICE_begins_phase)
 		fprintf(out, "%zu phase %s\n", k + 1,
 			e->vcpu < file->nr_mechanisms ? file->mechanism[e->vcpu] : LAST_PHASE);
 	else
@@ -260,7 +260,8 @@ static int read_phase(struct reader *r, const struct schedule_file *file,
 {
 	const char *name = take_word(r);
 
-	*ret_entry = (struct schedule_entry){ .end = SLICE_phase, .vcpu = SCHEDULE_NO_PHASE };
+	*ret_entry = (struct schedule_entry){ .end = SLICE_begins_phase,
+					      .vcpu = SCHEDULE_NO_PHASE };
 	for (unsigned i = 0; i < file->nr_mechanisms; i++) {
 		if (strcmp(file->mechanism[i], name) == 0)
 			ret_entry->vcpu = i;
@@ -292,7 +293,7 @@ static int read_slice(struct reader *r, const struct schedule_file *file, uint64
 	    take_number(r, take_word(r), TIME_MAX_NS, &e.ran_ns))
 		return -1;
 	int end = slice_end_find(take_word(r));
-	if (end < 0 || end == SLICE_phase)
+	if (end < 0 || end == SLICE_begins_phase)
 		return bad_line(r, "a slice does not end so");
 	e.end = (uint16_t)end;
 	*ret_entry = e;

@@ -10,7 +10,7 @@
 
 #include "vcpu/protocol/flush.h"
 #include "vmm/cli/names.h"
-#include "vmm/cli/repeat_command.h"
+#include "vmm/cli/rerun_command.h"
 #include "vmm/report/report_parts.h"
 
 #define SCHEMA "minivmm.run/1"
@@ -132,7 +132,7 @@ static json_object *config_json(const struct options *options)
 	add_u64(o, "mem_bytes", options->mem_bytes);
 	add_u64(o, "slice_ns", options->slice_ns);
 	add_u64(o, "slice_jitter_pct", options->slice_jitter_pct);
-	add_text(o, "slice_phase", options->slice_phase);
+	add_text(o, "slice_phase", options->slice_alignment);
 	add_u64(o, "grace_ns", options->grace_ns);
 	add_text(o, "sched", options->sched);
 	add(o, "shootdown", names_json(options->mechanism, options->nr_mechanisms));
@@ -392,7 +392,7 @@ static json_object *replay_json(const struct report *report)
 
 static void add_repeat_command(json_object *to, const struct options *options)
 {
-	char *command = repeat_command_make(options);
+	char *command = rerun_command_make(options);
 
 	add_text(to, "repeat_command", command);
 	free(command);

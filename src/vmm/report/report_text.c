@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "vmm/base/human.h"
-#include "vmm/cli/repeat_command.h"
+#include "vmm/cli/rerun_command.h"
 
 #define DISTURBED_SHARE 0.05 /* of the pCPUs' time; from here on the reader is warned */
 #define LABEL_WIDTH	26
@@ -194,8 +194,8 @@ static void print_config(FILE *out, const struct report *report)
 		cpus, human_size(o->mem_bytes).text, human_time(o->slice_ns).text);
 	if (o->slice_jitter_pct)
 		fprintf(out, " +-%u%%", o->slice_jitter_pct);
-	if (strcmp(o->slice_phase, "independent") != 0)
-		fprintf(out, " %s", o->slice_phase);
+	if (strcmp(o->slice_alignment, "independent") != 0)
+		fprintf(out, " %s", o->slice_alignment);
 	if (o->grace_ns)
 		fprintf(out, ", grace %s", human_time(o->grace_ns).text);
 	if (o->mark_exits)
@@ -416,7 +416,7 @@ static void print_repeat_command(FILE *out, const struct report *report)
 	if (report->result->verdict != VERDICT_FAIL || report->result->usage)
 		return;
 	fputs("repeat with: ", out);
-	repeat_command_print(out, report->options);
+	rerun_command_print(out, report->options);
 	fputc('\n', out);
 }
 

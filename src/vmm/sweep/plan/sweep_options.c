@@ -238,7 +238,7 @@ static int set_resume(void *target, const struct command_row *row, const char *v
 }
 
 /* "3/8": the third of eight parts. */
-static int set_cell(void *target, const struct command_row *row, const char *value,
+static int set_part(void *target, const struct command_row *row, const char *value,
 		    struct error *err)
 {
 	struct sweep_options *o = target;
@@ -301,7 +301,7 @@ static const struct command_row own_rows[] = {
 	{ "out", "DIR", "the folder of the results (sweep-results)", set_out },
 	{ "resume", NULL, "go on with the sweep in that folder", set_resume },
 	{ "list-cells", NULL, "print what would be run, and run nothing", set_list_cells },
-	{ "cell", "I/N", "run the I-th of N parts; minivmm merge joins them", set_cell },
+	{ "part", "I/N", "run the I-th of N parts; minivmm merge joins them", set_part },
 	{ "quiet", NULL, "print nothing but failures", set_quiet },
 	{ "help", NULL, "print this", set_help },
 };
@@ -402,7 +402,7 @@ static int complete(struct sweep_options *o, const struct cpu_list *allowed, str
 				 "[-- KEY=VALUE[,VALUE...] ...]");
 	if (o->nr_parts > 1 && !o->seed_given)
 		return error_set(err, EXIT_USAGE,
-				 "--cell needs --seed N, the same for every part: else the parts "
+				 "--part needs --seed N, the same for every part: else the parts "
 				 "cannot be merged");
 	if (preset) {
 		set_counts(&o->matrix.vms, &preset->vms);

@@ -155,7 +155,7 @@ static double published(const struct preset *preset, const struct cell *cell, co
 
 		if (row->vms != cell->vms)
 			continue;
-		if (figure == FIGURE_boost)
+		if (figure == FIGURE_speedup)
 			return is_pv ? row->by_pv / row->by_ipi : NAN;
 		return is_pv ? row->by_pv / base->by_pv : row->by_ipi / base->by_ipi;
 	}
@@ -397,8 +397,8 @@ void chart_draw(struct draft *d)
 	case CHART_KEEP:
 		draw_ratio(d, FIGURE_keep, 0, "throughput, relative to 1:1");
 		break;
-	case CHART_BOOST:
-		draw_ratio(d, FIGURE_boost, 1, "throughput, relative to the first");
+	case CHART_SPEEDUP:
+		draw_ratio(d, FIGURE_speedup, 1, "throughput, relative to the first");
 		break;
 	case CHART_LATENCY:
 		draw_latency(d);

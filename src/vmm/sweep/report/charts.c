@@ -22,9 +22,10 @@ static const struct {
 	[CHART_KEEP] = { "kept", "Throughput kept",
 			 "Throughput relative to the 1:1 case of the same mechanism, measured next "
 			 "to it. 1 means that overcommit costs nothing." },
-	[CHART_BOOST] = { "boost", "Boost over the first mechanism",
-			  "Throughput over that of the first mechanism, alternated with it in the "
-			  "same run." },
+	[CHART_SPEEDUP] = { "speedup", "Speedup over the first mechanism",
+			    "Throughput over that of the first mechanism, alternated with it in "
+			    "the "
+			    "same run." },
 	[CHART_LATENCY] = { "latency", "How long a shootdown takes",
 			    "The share of shootdowns that took longer than a time, both on "
 			    "logarithmic scales. Dashed: net of the time in which the initiator "
@@ -106,7 +107,7 @@ static bool is_worth_drawing(const struct results *r, enum chart_kind kind)
 {
 	if (kind == CHART_KEEP)
 		return r->plan->nr_cells > r->plan->nr_families;
-	return kind != CHART_BOOST || r->options->mechanisms.nr > 1;
+	return kind != CHART_SPEEDUP || r->options->mechanisms.nr > 1;
 }
 
 static void list_charts(const struct results *r, struct charts *charts)

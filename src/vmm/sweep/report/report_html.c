@@ -149,7 +149,7 @@ static void print_tile(FILE *out, const char *title, const char *value, const ch
 		value, remark);
 }
 
-/* The valid cell in which the last mechanism's boost is greatest, or -1. */
+/* The valid cell in which the last mechanism's speedup is greatest, or -1. */
 static int best_cell(const struct results *r)
 {
 	unsigned last = r->options->mechanisms.nr - 1;
@@ -157,17 +157,17 @@ static int best_cell(const struct results *r)
 	int cell = -1;
 
 	for (unsigned c = 0; c < r->plan->nr_cells; c++) {
-		double boost = r->cell[c].mechanism[last].figure[FIGURE_boost].median;
+		double speedup = r->cell[c].mechanism[last].figure[FIGURE_speedup].median;
 
-		if (boost > best) {
-			best = boost;
+		if (speedup > best) {
+			best = speedup;
 			cell = (int)c;
 		}
 	}
 	return cell;
 }
 
-static void print_boost_tile(const struct page *p)
+static void print_speedup_tile(const struct page *p)
 {
 	const struct results *r = p->r;
 	unsigned last = r->options->mechanisms.nr - 1;
@@ -176,12 +176,12 @@ static void print_boost_tile(const struct page *p)
 
 	if (last == 0 || best < 0)
 		return;
-	const struct interval *boost = &r->cell[best].mechanism[last].figure[FIGURE_boost];
-	snprintf(title, sizeof(title), "Largest boost, %s : %s", mechanism_of(p, last),
+	const struct interval *speedup = &r->cell[best].mechanism[last].figure[FIGURE_speedup];
+	snprintf(title, sizeof(title), "Largest speedup, %s : %s", mechanism_of(p, last),
 		 mechanism_of(p, 0));
 	snprintf(value, sizeof(value), "%s&times;",
-		 format_number(boost->median, QUANTITY_RATIO).text);
-	snprintf(remark, sizeof(remark), "%s, at %s", format_range(boost, QUANTITY_RATIO).text,
+		 format_number(speedup->median, QUANTITY_RATIO).text);
+	snprintf(remark, sizeof(remark), "%s, at %s", format_range(speedup, QUANTITY_RATIO).text,
 		 cell_overcommit_label(&r->plan->cell[best]).text);
 	print_tile(p->out, title, value, remark[0] == ',' ? remark + 2 : remark);
 }
@@ -253,7 +253,7 @@ static void print_header(const struct page *p)
 		page_title(p));
 	print_host_line(p);
 	fputs("<dl class=\"tiles\">\n", p->out);
-	print_boost_tile(p);
+	print_speedup_tile(p);
 	print_kept_tile(p);
 	print_oracle_tile(p);
 	print_runs_tile(p);
@@ -308,7 +308,7 @@ static void print_published_row(const struct page *p, const struct published_row
 	print_theirs(p->out, row->by_pv, QUANTITY_RATE);
 	print_ours(p, row->vms, "pv", FIGURE_throughput_per_s, QUANTITY_RATE);
 	print_theirs(p->out, row->by_pv / row->by_ipi, QUANTITY_RATIO);
-	print_ours(p, row->vms, "pv", FIGURE_boost, QUANTITY_RATIO);
+	print_ours(p, row->vms, "pv", FIGURE_speedup, QUANTITY_RATIO);
 	print_theirs(p->out, row->by_pv / base->by_pv, QUANTITY_RATIO);
 	print_ours(p, row->vms, "pv", FIGURE_keep, QUANTITY_RATIO);
 	fputs("</tr>\n", p->out);
@@ -389,7 +389,7 @@ struct column {
 static const struct column main_columns[] = {
 	{ FIGURE_throughput_per_s, QUANTITY_RATE, "throughput", "per second" },
 	{ FIGURE_keep, QUANTITY_RATIO, "kept", "of 1:1" },
-	{ FIGURE_boost, QUANTITY_RATIO, "boost", "over the first" },
+	{ FIGURE_speedup, QUANTITY_RATIO, "speedup", "over the first" },
 	{ FIGURE_latency_p50_ns, QUANTITY_TIME_NS, "p50", "latency" },
 	{ FIGURE_latency_p99_ns, QUANTITY_TIME_NS, "p99", "latency" },
 	{ FIGURE_latency_p999_ns, QUANTITY_TIME_NS, "p99.9", "latency" },

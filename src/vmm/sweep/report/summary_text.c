@@ -53,7 +53,7 @@ static void print_cell(FILE *out, const struct results *r, unsigned cell)
 	for (unsigned m = 0; result->nr_valid && m < r->options->mechanisms.nr; m++)
 		print_figure(out, r, cell, m, FIGURE_keep);
 	for (unsigned m = 1; result->nr_valid && m < r->options->mechanisms.nr; m++)
-		print_figure(out, r, cell, m, FIGURE_boost);
+		print_figure(out, r, cell, m, FIGURE_speedup);
 	fputc('\n', out);
 }
 

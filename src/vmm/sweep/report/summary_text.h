@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The end of a sweep on the terminal: what was kept, and the boost, with intervals. */
+/* The end of a sweep on the terminal: what was kept, and the speedup, with intervals. */
 #ifndef SWEEP_SUMMARY_TEXT_H
 #define SWEEP_SUMMARY_TEXT_H
 

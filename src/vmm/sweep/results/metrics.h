@@ -51,7 +51,7 @@ struct sample {
 #define FIGURES(X)                                                          \
 	X(throughput_per_s, "throughput")                                   \
 	X(keep, "throughput kept of 1:1")                                   \
-	X(boost, "throughput over the first mechanism")                     \
+	X(speedup, "throughput over the first mechanism")                   \
 	X(latency_p50_ns, "latency p50")                                    \
 	X(latency_p99_ns, "latency p99")                                    \
 	X(latency_p999_ns, "latency p99.9")                                 \

@@ -44,7 +44,7 @@ static void print_header(FILE *out, const struct results *r)
 	fputs(",mechanism", out);
 	for (unsigned i = 0; i < NR_METRICS; i++)
 		fprintf(out, ",%s", metric_name[i]);
-	fputs(",keep,boost\n", out);
+	fputs(",keep,speedup\n", out);
 }
 
 static void print_cell(FILE *out, const struct results *r, const struct cell *cell)
@@ -84,7 +84,7 @@ static void print_row(FILE *out, const struct results *r, unsigned repeat, unsig
 	for (unsigned i = 0; i < NR_METRICS; i++)
 		print_number(out, record->sample[mechanism].metric[i]);
 	print_number(out, figure_of(FIGURE_keep, &c));
-	print_number(out, figure_of(FIGURE_boost, &c));
+	print_number(out, figure_of(FIGURE_speedup, &c));
 	fputc('\n', out);
 }
 

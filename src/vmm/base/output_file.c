@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Writes a result into its file at once or not at all. */
 #define _GNU_SOURCE /* O_PATH, O_TMPFILE */
-#include "vmm/base/json_output.h"
+#include "vmm/base/output_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,7 +13,7 @@
 
 #define TEMP_NAMES_TRIED 100
 
-static int unwritable(const struct json_output *output, const char *path, int errnum,
+static int unwritable(const struct output_file *output, const char *path, int errnum,
 		      struct error *err)
 {
 	return error_set_errno(err, EXIT_USAGE, errnum, "--%s '%s' cannot be written",
@@ -30,7 +30,7 @@ static bool names_open_file(const char *path)
 }
 
 /* O_NONBLOCK: a FIFO without a reader is an error now, not a hang. */
-static int open_directly(struct json_output *output, const char *path, struct error *err)
+static int open_directly(struct output_file *output, const char *path, struct error *err)
 {
 	snprintf(output->path, sizeof(output->path), "%s", path);
 	output->fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
@@ -39,14 +39,14 @@ static int open_directly(struct json_output *output, const char *path, struct er
 	int flags = fcntl(output->fd, F_GETFL);
 	if (flags < 0 || fcntl(output->fd, F_SETFL, flags & ~O_NONBLOCK) < 0) {
 		int errnum = errno;
-		json_output_discard(output);
+		output_file_discard(output);
 		return unwritable(output, path, errnum, err);
 	}
 	return 0;
 }
 
 /* Splits output->path into the directory, which is opened, and the name in it. */
-static int open_directory(struct json_output *output)
+static int open_directory(struct output_file *output)
 {
 	char directory[PATH_MAX] = ".";
 	char *slash = strrchr(output->path, '/');
@@ -65,7 +65,7 @@ static void proc_path(int fd, char path[32])
 	snprintf(path, 32, "/proc/self/fd/%d", fd);
 }
 
-static int open_nameless(struct json_output *output)
+static int open_nameless(struct output_file *output)
 {
 	char path[32];
 	int fd = openat(output->dir_fd, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0666);
@@ -82,13 +82,13 @@ static int open_nameless(struct json_output *output)
 }
 
 /* The n-th name that a hidden file of this process may have. */
-static void make_temp_name(struct json_output *output, unsigned n)
+static void make_temp_name(struct output_file *output, unsigned n)
 {
 	snprintf(output->temp_name, sizeof(output->temp_name), ".minivmm-%ld-%u.tmp",
 		 (long)getpid(), n);
 }
 
-static int open_named(struct json_output *output)
+static int open_named(struct output_file *output)
 {
 	for (unsigned n = 0; n < TEMP_NAMES_TRIED; n++) {
 		make_temp_name(output, n);
@@ -104,7 +104,7 @@ static int open_named(struct json_output *output)
 }
 
 /* Replaces a path that exists by the one that symbolic links lead to. */
-static int resolve(struct json_output *output, const char *path, bool exists)
+static int resolve(struct output_file *output, const char *path, bool exists)
 {
 	if (exists)
 		return realpath(path, output->path) ? 0 : -1;
@@ -116,28 +116,28 @@ static int resolve(struct json_output *output, const char *path, bool exists)
 	return 0;
 }
 
-static int open_beside(struct json_output *output, const char *path, bool exists, struct error *err)
+static int open_beside(struct output_file *output, const char *path, bool exists, struct error *err)
 {
 	if (exists && faccessat(AT_FDCWD, path, W_OK, AT_EACCESS) < 0)
 		return unwritable(output, path, errno, err);
 	if (resolve(output, path, exists) || open_directory(output) ||
 	    (open_nameless(output) && open_named(output))) {
 		int errnum = errno;
-		json_output_discard(output);
+		output_file_discard(output);
 		return unwritable(output, path, errnum, err);
 	}
 	return 0;
 }
 
-int json_output_open_for(struct json_output *ret_output, const char *option, const char *path,
+int output_file_open_for(struct output_file *ret_output, const char *option, const char *path,
 			 struct error *err)
 {
-	struct json_output *output = ret_output;
+	struct output_file *output = ret_output;
 	struct stat st;
 	bool exists = stat(path, &st) == 0;
 	size_t length = strlen(path);
 
-	*output = (struct json_output){ .option = option, .fd = -1, .dir_fd = -1 };
+	*output = (struct output_file){ .option = option, .fd = -1, .dir_fd = -1 };
 	if ((exists && S_ISDIR(st.st_mode)) || (length && path[length - 1] == '/'))
 		return unwritable(output, path, EISDIR, err);
 	if (exists && (!S_ISREG(st.st_mode) || names_open_file(path)))
@@ -145,9 +145,9 @@ int json_output_open_for(struct json_output *ret_output, const char *option, con
 	return open_beside(output, path, exists, err);
 }
 
-int json_output_open(struct json_output *ret_output, const char *path, struct error *err)
+int output_file_open(struct output_file *ret_output, const char *path, struct error *err)
 {
-	return json_output_open_for(ret_output, "json", path, err);
+	return output_file_open_for(ret_output, "json", path, err);
 }
 
 /* ---- writing -------------------------------------------------------------------- */
@@ -168,7 +168,7 @@ static int write_all(int fd, const char *text, size_t length)
 }
 
 /* Gives a nameless file a name; linkat() replaces nothing. */
-static int link_file(const struct json_output *output, const char *name)
+static int link_file(const struct output_file *output, const char *name)
 {
 	char path[32];
 
@@ -177,7 +177,7 @@ static int link_file(const struct json_output *output, const char *name)
 }
 
 /* A name for as long as it takes to replace the older result. */
-static int link_temporarily(struct json_output *output)
+static int link_temporarily(struct output_file *output)
 {
 	for (unsigned n = 0; n < TEMP_NAMES_TRIED; n++) {
 		make_temp_name(output, n);
@@ -190,7 +190,7 @@ static int link_temporarily(struct json_output *output)
 	return -1;
 }
 
-static int put_in_place(struct json_output *output)
+static int put_in_place(struct output_file *output)
 {
 	if (fsync(output->fd) < 0)
 		return -1;
@@ -207,19 +207,19 @@ static int put_in_place(struct json_output *output)
 }
 
 /* Closes the output, in its place unless writing has failed. */
-static int finish(struct json_output *output, int failed, struct error *err)
+static int finish(struct output_file *output, int failed, struct error *err)
 {
 	if (!failed && output->dir_fd >= 0)
 		failed = put_in_place(output);
 	int errnum = errno;
-	json_output_discard(output);
+	output_file_discard(output);
 	if (failed)
 		return error_set_errno(err, EXIT_HOST, errnum,
 				       "the result could not be written to '%s'", output->path);
 	return 0;
 }
 
-int json_output_commit(struct json_output *output, const char *text, size_t length,
+int output_file_commit(struct output_file *output, const char *text, size_t length,
 		       struct error *err)
 {
 	return finish(output, write_all(output->fd, text, length), err);
@@ -227,12 +227,12 @@ int json_output_commit(struct json_output *output, const char *text, size_t leng
 
 static ssize_t write_chunk(void *cookie, const char *text, size_t length)
 {
-	const struct json_output *output = cookie;
+	const struct output_file *output = cookie;
 
 	return write_all(output->fd, text, length) ? 0 : (ssize_t)length;
 }
 
-int json_output_commit_printed(struct json_output *output, int (*print)(FILE *out, void *context),
+int output_file_commit_printed(struct output_file *output, int (*print)(FILE *out, void *context),
 			       void *context, struct error *err)
 {
 	FILE *out = fopencookie(output, "w", (cookie_io_functions_t){ .write = write_chunk });
@@ -249,7 +249,7 @@ int json_output_commit_printed(struct json_output *output, int (*print)(FILE *ou
 	return finish(output, failed, err);
 }
 
-void json_output_discard(struct json_output *output)
+void output_file_discard(struct output_file *output)
 {
 	if (output->dir_fd >= 0 && output->temp_name[0])
 		unlinkat(output->dir_fd, output->temp_name, 0);

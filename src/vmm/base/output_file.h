@@ -8,8 +8,8 @@
  * hidden one in the same directory stands in. What is no regular file, such as
  * /dev/stdout or a FIFO, is written to directly.
  */
-#ifndef VMM_JSON_OUTPUT_H
-#define VMM_JSON_OUTPUT_H
+#ifndef VMM_OUTPUT_FILE_H
+#define VMM_OUTPUT_FILE_H
 
 #include <limits.h>
 #include <stdbool.h>
@@ -19,7 +19,7 @@
 #include "vcpu/base/error.h"
 
 /* Points into itself: not to be copied. */
-struct json_output {
+struct output_file {
 	const char *option;  /* that names it, without the dashes */
 	char path[PATH_MAX]; /* where the result belongs, symbolic links followed */
 	const char *name;    /* its last part */
@@ -32,24 +32,24 @@ struct json_output {
  * Makes sure that the result can be written later. Returns 0, or -1 with
  * EXIT_USAGE. Every open output is committed or discarded.
  */
-int json_output_open(struct json_output *ret_output, const char *path, struct error *err);
+int output_file_open(struct output_file *ret_output, const char *path, struct error *err);
 
 /* The same for the file of another option than --json, named without its dashes. */
-int json_output_open_for(struct json_output *ret_output, const char *option, const char *path,
+int output_file_open_for(struct output_file *ret_output, const char *option, const char *path,
 			 struct error *err);
 
 /*
  * Writes the text and puts it in its place, over an older result. Returns 0, or
  * -1 with EXIT_HOST and nothing left behind. The output is closed either way.
  */
-int json_output_commit(struct json_output *output, const char *text, size_t length,
+int output_file_commit(struct output_file *output, const char *text, size_t length,
 		       struct error *err);
 
 /* The same with what `print` prints; it returns 0, or -1 with errno. */
-int json_output_commit_printed(struct json_output *output, int (*print)(FILE *out, void *context),
+int output_file_commit_printed(struct output_file *output, int (*print)(FILE *out, void *context),
 			       void *context, struct error *err);
 
 /* Closes without a trace; for a closed output does nothing. */
-void json_output_discard(struct json_output *output);
+void output_file_discard(struct output_file *output);
 
 #endif

@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "vmm/base/json_output.h"
+#include "vmm/base/output_file.h"
 
 static char directory[64];
 
@@ -54,23 +54,23 @@ static void write_file(const char *path, const char *text)
 	fclose(file);
 }
 
-static void open_well(struct json_output *output, const char *path)
+static void open_well(struct output_file *output, const char *path)
 {
 	struct error err;
 
-	ck_assert_msg(!json_output_open(output, path, &err), "%s", err.text);
+	ck_assert_msg(!output_file_open(output, path, &err), "%s", err.text);
 }
 
-static void commit_well(struct json_output *output, const char *text)
+static void commit_well(struct output_file *output, const char *text)
 {
 	struct error err;
 
-	ck_assert_msg(!json_output_commit(output, text, strlen(text), &err), "%s", err.text);
+	ck_assert_msg(!output_file_commit(output, text, strlen(text), &err), "%s", err.text);
 }
 
 START_TEST(nothing_is_there_until_the_result_is_complete)
 {
-	struct json_output output;
+	struct output_file output;
 
 	enter_directory();
 	open_well(&output, "r.json");
@@ -83,7 +83,7 @@ END_TEST
 
 START_TEST(an_older_result_stays_until_it_is_replaced)
 {
-	struct json_output output;
+	struct output_file output;
 
 	enter_directory();
 	write_file("r.json", "old, and longer than the new one\n");
@@ -97,19 +97,19 @@ END_TEST
 
 START_TEST(a_discarded_output_leaves_no_trace)
 {
-	struct json_output output;
+	struct output_file output;
 
 	enter_directory();
 	open_well(&output, "r.json");
-	json_output_discard(&output);
-	json_output_discard(&output);
+	output_file_discard(&output);
+	output_file_discard(&output);
 	leave_directory(NULL, NULL);
 }
 END_TEST
 
 START_TEST(a_symbolic_link_is_followed)
 {
-	struct json_output output;
+	struct output_file output;
 	struct stat st;
 
 	enter_directory();
@@ -143,10 +143,10 @@ START_TEST(what_cannot_be_written_is_refused_before_the_run)
 	write_file("file", "");
 	ck_assert_int_eq(mkfifo("fifo", 0600), 0);
 	for (unsigned i = 0; i < COUNT_OF(table); i++) {
-		struct json_output output;
+		struct output_file output;
 		struct error err = { .text = "" };
 
-		ck_assert_msg(json_output_open(&output, table[i].path, &err) == -1, "%s",
+		ck_assert_msg(output_file_open(&output, table[i].path, &err) == -1, "%s",
 			      table[i].path);
 		ck_assert_int_eq(err.status, EXIT_USAGE);
 		ck_assert_msg(strstr(err.text, table[i].says) && strstr(err.text, table[i].path),
@@ -158,7 +158,7 @@ END_TEST
 
 START_TEST(what_is_no_regular_file_is_written_to_directly)
 {
-	struct json_output output;
+	struct output_file output;
 	char text[16] = "";
 
 	enter_directory();
@@ -175,11 +175,11 @@ END_TEST
 
 START_TEST(a_full_disk_is_reported)
 {
-	struct json_output output;
+	struct output_file output;
 	struct error err;
 
 	open_well(&output, "/dev/full");
-	ck_assert_int_eq(json_output_commit(&output, "{}", 2, &err), -1);
+	ck_assert_int_eq(output_file_commit(&output, "{}", 2, &err), -1);
 	ck_assert_int_eq(err.status, EXIT_HOST);
 	ck_assert_ptr_nonnull(strstr(err.text, "No space left"));
 }
@@ -187,7 +187,7 @@ END_TEST
 
 START_TEST(a_closed_pipe_is_reported)
 {
-	struct json_output output;
+	struct output_file output;
 	struct error err;
 
 	enter_directory();
@@ -196,7 +196,7 @@ START_TEST(a_closed_pipe_is_reported)
 	int reader = open("fifo", O_RDONLY | O_NONBLOCK);
 	open_well(&output, "fifo");
 	close(reader);
-	ck_assert_int_eq(json_output_commit(&output, "{}", 2, &err), -1);
+	ck_assert_int_eq(output_file_commit(&output, "{}", 2, &err), -1);
 	ck_assert_ptr_nonnull(strstr(err.text, "Broken pipe"));
 	leave_directory("fifo", NULL);
 }
@@ -205,7 +205,7 @@ END_TEST
 /* A limit on the size of files stands in for a disk that fills up half-way. */
 START_TEST(a_result_that_does_not_fit_leaves_the_older_one)
 {
-	struct json_output output;
+	struct output_file output;
 	struct error err;
 	static char text[8192];
 
@@ -217,7 +217,7 @@ START_TEST(a_result_that_does_not_fit_leaves_the_older_one)
 	struct rlimit small = { 4096, limit.rlim_max };
 	setrlimit(RLIMIT_FSIZE, &small);
 	open_well(&output, "r.json");
-	int failed = json_output_commit(&output, text, sizeof(text), &err);
+	int failed = output_file_commit(&output, text, sizeof(text), &err);
 	setrlimit(RLIMIT_FSIZE, &limit);
 
 	ck_assert_int_eq(failed, -1);
@@ -238,4 +238,4 @@ END_TEST
 	X(a_closed_pipe_is_reported)                        \
 	X(a_result_that_does_not_fit_leaves_the_older_one)
 
-UNIT_SUITE(json_output, TESTS)
+UNIT_SUITE(output_file, TESTS)

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "vmm/cli/options_format.h"
-#include "vmm/cli/repeat_command.h"
+#include "vmm/cli/rerun_command.h"
 
 #define MAX_WORDS 40
 
@@ -18,7 +18,7 @@ static char *quote(const char *word)
 	size_t size;
 	FILE *out = open_memstream(&text, &size);
 
-	repeat_command_quote(out, word);
+	rerun_command_quote(out, word);
 	fclose(out);
 	return text;
 }
@@ -84,7 +84,7 @@ START_TEST(what_is_at_its_default_is_left_out)
 
 	for (unsigned i = 0; i < COUNT_OF(table); i++) {
 		struct options o = parse(table[i].line);
-		char *command = repeat_command_make(&o);
+		char *command = rerun_command_make(&o);
 		ck_assert_str_eq(command, table[i].command);
 		free(command);
 	}
@@ -98,7 +98,7 @@ START_TEST(names_of_files_are_quoted_and_never_options)
 	struct error err;
 
 	ck_assert_int_eq(options_parse(8, argv, &allowed, &o, &err), 0);
-	char *command = repeat_command_make(&o);
+	char *command = rerun_command_make(&o);
 	ck_assert_str_eq(command, "'my vmm' --vcpus 6 --pcpus 0-1,3 --seed 1 --replay ./-r "
 				  "'a b.elf' -- 'x=$y'");
 	free(command);
@@ -110,7 +110,7 @@ START_TEST(the_command_means_the_same_run)
 {
 	static const char *const lines[] = {
 		"mv --vms 2 --vcpus 5 --pcpus 3,0 --mem 8M --slice 1500us --slice-jitter 0 "
-		"--slice-phase anti --grace 1ms --sched random --shootdown pv,ipi,pv-halted g",
+		"--slice-alignment anti --grace 1ms --sched random --shootdown pv,ipi,pv-halted g",
 		"mv --flush-via sregs --duration 1234567ns --count 9 --seed 18446744073709551615 "
 		"--inject lose-flush-bit --timeout 90s --sched gang g -- scenario=storm a=b",
 		"mv --vcpus 256 --mem 4198400 --duration 1h --timeout 1ms g",
@@ -119,9 +119,9 @@ START_TEST(the_command_means_the_same_run)
 
 	for (unsigned i = 0; i < COUNT_OF(lines); i++) {
 		struct options o = parse(lines[i]);
-		char *command = repeat_command_make(&o);
+		char *command = rerun_command_make(&o);
 		struct options again = parse(command);
-		char *once_more = repeat_command_make(&again);
+		char *once_more = rerun_command_make(&again);
 
 		ck_assert_str_eq(command, once_more);
 		ck_assert(again.seed_given && again.seed == o.seed);
@@ -147,7 +147,7 @@ static void count_option(void *context, const char *name, const char *value)
 
 START_TEST(every_option_that_is_visited_is_one)
 {
-	struct options o = parse("mv --grace 1ms --count 3 --slice-phase anti --timeout 1s "
+	struct options o = parse("mv --grace 1ms --count 3 --slice-alignment anti --timeout 1s "
 				 "--mark-exits --hide steal-time --shootdown pv g");
 	unsigned nr = 0;
 
@@ -166,4 +166,4 @@ END_TEST
 	X(the_command_means_the_same_run)              \
 	X(every_option_that_is_visited_is_one)
 
-UNIT_SUITE(repeat_command, TESTS)
+UNIT_SUITE(rerun_command, TESTS)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The command that repeats a run, to be pasted into a shell. */
-#include "vmm/cli/repeat_command.h"
+#include "vmm/cli/rerun_command.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +15,7 @@ static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXY
  * Quotes are needed for anything else. Within them all is plain but the quote itself, and
  * control characters, which would break the line: those are written as $'\ooo'.
  */
-void repeat_command_quote(FILE *out, const char *word)
+void rerun_command_quote(FILE *out, const char *word)
 {
 	if (*word && word[strspn(word, plain)] == 0) {
 		fputs(word, out);
@@ -43,14 +43,14 @@ static void print_option(void *context, const char *name, const char *value)
 	if (!*value)
 		return;
 	fputc(' ', out);
-	repeat_command_quote(out, value);
+	rerun_command_quote(out, value);
 }
 
 /* A name that begins with a dash would be read as an option. */
 static void print_file(FILE *out, const char *path)
 {
 	fputs(path[0] == '-' ? " ./" : " ", out);
-	repeat_command_quote(out, path);
+	rerun_command_quote(out, path);
 }
 
 static void print_guest_args(FILE *out, const char *args)
@@ -63,15 +63,15 @@ static void print_guest_args(FILE *out, const char *args)
 	fputs(" --", out);
 	for (char *word; (word = strsep(&rest, " "));) {
 		fputc(' ', out);
-		repeat_command_quote(out, word);
+		rerun_command_quote(out, word);
 	}
 }
 
-void repeat_command_print(FILE *out, const struct options *o)
+void rerun_command_print(FILE *out, const struct options *o)
 {
 	const char *schedule = o->record_path ? o->record_path : o->replay_path;
 
-	repeat_command_quote(out, o->program ? o->program : "minivmm");
+	rerun_command_quote(out, o->program ? o->program : "minivmm");
 	options_visit(o, false, print_option, out);
 	if (o->no_sandbox)
 		fputs(" --no-sandbox", out);
@@ -83,7 +83,7 @@ void repeat_command_print(FILE *out, const struct options *o)
 	print_guest_args(out, o->guest_args);
 }
 
-char *repeat_command_make(const struct options *o)
+char *rerun_command_make(const struct options *o)
 {
 	char *text = NULL;
 	size_t size;
@@ -91,7 +91,7 @@ char *repeat_command_make(const struct options *o)
 
 	if (!out)
 		return NULL;
-	repeat_command_print(out, o);
+	rerun_command_print(out, o);
 	if (fclose(out) == 0)
 		return text;
 	free(text);

@@ -156,6 +156,13 @@ START_TEST(gangs_have_aligned_slices)
 }
 END_TEST
 
+START_TEST(an_old_name_means_the_new_option)
+{
+	ck_assert_str_eq(parse_well("g --slice-phase anti").slice_alignment, "anti");
+	ck_assert_str_eq(parse_well("g --slice-phase=anti").slice_alignment, "anti");
+}
+END_TEST
+
 START_TEST(commands_need_no_guest)
 {
 	ck_assert_int_eq(parse_well("--help").command, COMMAND_HELP);

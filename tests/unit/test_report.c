@@ -473,7 +473,7 @@ START_TEST(json_says_how_to_repeat_a_run_and_how_much_was_repeated)
 	json_object *o = parse_json();
 	ck_assert_ptr_null(at(o, "/record"));
 	ck_assert_ptr_null(at(o, "/replay"));
-	ck_assert_str_eq(json_object_get_string(at(o, "/rerun_command")),
+	ck_assert_str_eq(json_object_get_string(at(o, "/repeat_command")),
 			 "minivmm --vcpus 4 --pcpus 0-1 --seed 18446744073709551615 dir/guest.elf "
 			 "-- scenario=storm");
 	json_object_put(o);

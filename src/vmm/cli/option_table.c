@@ -323,11 +323,11 @@ static int set_help(struct options *o, const char *value, struct error *err)
 const struct option_row option_table[] = {
 	{ "vcpus", "N", "vCPUs of each VM (twice the pCPUs)", set_vcpus },
 	{ "vms", "N", "VMs that share the pCPUs (1)", set_vms },
-	{ "pcpus", "LIST", "host CPUs that serve as pCPUs, as in 0-1,3 (all allowed)", set_pcpus },
+	{ "pcpus", "LIST", "host CPUs to use as pCPUs, as in 0-1,3 (all allowed)", set_pcpus },
 	{ "mem", "SIZE", "memory of each guest, 4M to 3G (64M)", set_mem },
 	{ "slice", "TIME", "time slice of a vCPU, 10us to 10s (4ms)", set_slice },
 	{ "slice-jitter", "PCT", "vary each slice by up to this share (25)", set_slice_jitter },
-	{ "slice-alignment", "KIND", "how slices of different pCPUs lie (independent)",
+	{ "slice-alignment", "KIND", "how the pCPUs' slices lie (independent)",
 	  set_slice_alignment },
 	{ "grace", "TIME", "extend a slice once inside a shootdown (never)", set_grace },
 	{ "sched", "POLICY", "which vCPU runs next (round-robin)", set_sched },

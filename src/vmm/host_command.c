@@ -16,9 +16,7 @@
 #include "vmm/cli/cpu_list.h"
 #include "vmm/host/host_check.h"
 #include "vmm/host/host_info.h"
-#include "vmm/host/kernel_marks.h"
-#include "vmm/host/ring_speed.h"
-#include "vmm/host/selfcheck.h"
+#include "vmm/host/probe.h"
 #include "vmm/report/report.h"
 #include "vmm/report/report_parts.h"
 
@@ -28,6 +26,20 @@
 #define CPUID_1_ECX_VMX	       (1u << 5)
 #define CPUID_80000001_ECX_SVM (1u << 2)
 
+/* What is asked of KVM by trying it out; the name is also the one in the JSON. */
+#define FINDINGS(X)  \
+	X(ring0)     \
+	X(ring3)     \
+	X(selfcheck) \
+	X(kernel_marks_preemption)
+
+enum finding {
+#define X(name) FINDING_##name,
+	FINDINGS(X)
+#undef X
+		NR_FINDINGS
+};
+
 struct host {
 	struct host_info info;
 	const char *virtualization; /* of the CPU that this runs on: "VMX", "SVM" or "neither" */
@@ -35,6 +47,8 @@ struct host {
 	struct ring_speed ring0, ring3;
 	struct selfcheck selfcheck;
 	bool kernel_marks;
+	bool unknown[NR_FINDINGS]; /* it could not be found out, ... */
+	struct error why[NR_FINDINGS];
 };
 
 /* ---- finding out ------------------------------------------------------------------- */
@@ -86,10 +100,23 @@ static void block_kicks(void)
 	sigprocmask(SIG_BLOCK, &set, NULL);
 }
 
+/* Each by itself: what one cannot tell, or hangs at, says nothing of the others. */
+static void try_out(struct host *h, const struct kvm *kvm, int host_cpu)
+{
+	struct probe probe = { 0 };
+
+	h->unknown[FINDING_ring0] = probe_ring_speed(kvm, 0, &h->ring0, &h->why[FINDING_ring0]);
+	h->unknown[FINDING_ring3] = probe_ring_speed(kvm, 3, &h->ring3, &h->why[FINDING_ring3]);
+	h->unknown[FINDING_selfcheck] = probe_selfcheck(&probe, kvm, &h->selfcheck,
+							&h->why[FINDING_selfcheck]);
+	probe_finish(&probe);
+	h->unknown[FINDING_kernel_marks_preemption] = probe_kernel_marks(
+		kvm, host_cpu, &h->kernel_marks, &h->why[FINDING_kernel_marks_preemption]);
+}
+
 static int examine(struct host *host, int host_cpu, struct error *err)
 {
 	struct kvm kvm;
-	struct vm vm = { .fd = -1 };
 
 	if (host_open_kvm(&kvm, err))
 		return -1;
@@ -97,13 +124,9 @@ static int examine(struct host *host, int host_cpu, struct error *err)
 	host_info_read(&host->info);
 	host->virtualization = read_virtualization();
 	host->paging = read_paging(&host->info);
-	int failed = ring_speed_measure(&kvm, 0, &host->ring0, err) ||
-		     ring_speed_measure(&kvm, 3, &host->ring3, err) ||
-		     selfcheck_run(&kvm, &vm, &host->selfcheck, err) ||
-		     kernel_marks_probe(&kvm, host_cpu, &host->kernel_marks, err);
-	vm_finish(&vm);
+	try_out(host, &kvm, host_cpu);
 	host_close_kvm(&kvm);
-	return failed ? -1 : 0;
+	return 0;
 }
 
 /* ---- saying it --------------------------------------------------------------------- */
@@ -113,8 +136,20 @@ static bool is_virtual_machine(const struct host *host)
 	return strcmp(host->info.hypervisor, "none") != 0;
 }
 
-static void print_ring(unsigned ring, const struct ring_speed *speed)
+static void print_unknown(const struct host *host, const char *what, enum finding finding)
 {
+	printf("  %-31snot found out: %s\n", what, host->why[finding].text);
+}
+
+static void print_ring(const struct host *host, unsigned ring)
+{
+	const struct ring_speed *speed = ring ? &host->ring3 : &host->ring0;
+	enum finding finding = ring ? FINDING_ring3 : FINDING_ring0;
+
+	if (host->unknown[finding]) {
+		print_unknown(host, ring ? "ring 3" : "ring 0", finding);
+		return;
+	}
 	printf("  ring %u                         %s, %.*f ns per instruction\n", ring,
 	       speed->emulated ? "emulated" : "native", speed->emulated ? 0 : 2,
 	       speed->ns_per_instruction);
@@ -130,13 +165,27 @@ static void print_capabilities(const struct host_info *info)
 
 static void print_what_works(const struct host *host)
 {
+	bool known = !host->unknown[FINDING_selfcheck];
 	bool defers = selfcheck_best(&host->selfcheck) >= 0;
+	const char *why_not = known ? "; nothing flushes, so no flush is deferred"
+				    : "; what defers flushes, perhaps";
 
 	printf("\n  what works here: ipi and ipi-yield%s%s\n",
-	       defers ? ", whatever defers flushes" : "; nothing flushes, so no flush is deferred",
+	       defers ? ", whatever defers flushes" : why_not,
 	       host->kernel_marks ? ", and pv-kernel" : "");
-	if (!host->kernel_marks)
+	if (!host->kernel_marks && !host->unknown[FINDING_kernel_marks_preemption])
 		printf("  pv-kernel does not: the kernel marks nobody preempted\n");
+}
+
+static void print_selfcheck(const struct host *host)
+{
+	if (host->unknown[FINDING_selfcheck]) {
+		print_unknown(host, "what flushes", FINDING_selfcheck);
+		return;
+	}
+	printf("  a plain exit flushes           %s\n",
+	       host->selfcheck.exit_alone_flushes ? "yes" : "no");
+	report_print_selfcheck(stdout, &host->selfcheck);
 }
 
 static void print_text(const struct host *host)
@@ -149,12 +198,13 @@ static void print_text(const struct host *host)
 	       is_virtual_machine(host) ? ", is virtual itself (" : "",
 	       is_virtual_machine(host) ? info->hypervisor : "",
 	       is_virtual_machine(host) ? ")" : "");
-	print_ring(0, &host->ring0);
-	print_ring(3, &host->ring3);
-	printf("  the kernel marks preemption    %s\n", host->kernel_marks ? "yes" : "no");
-	printf("  a plain exit flushes           %s\n",
-	       host->selfcheck.exit_alone_flushes ? "yes" : "no");
-	report_print_selfcheck(stdout, &host->selfcheck);
+	print_ring(host, 0);
+	print_ring(host, 3);
+	if (host->unknown[FINDING_kernel_marks_preemption])
+		print_unknown(host, "the kernel marks preemption", FINDING_kernel_marks_preemption);
+	else
+		printf("  the kernel marks preemption    %s\n", host->kernel_marks ? "yes" : "no");
+	print_selfcheck(host);
 	print_capabilities(info);
 	print_what_works(host);
 }
@@ -169,6 +219,34 @@ static json_object *ring_json(const struct ring_speed *speed)
 	return o;
 }
 
+/* Why, for each of those that are null. */
+static json_object *not_found_out_json(const struct host *host)
+{
+	static const char *const name[] = {
+#define X(name) #name,
+		FINDINGS(X)
+#undef X
+	};
+	json_object *o = json_object_new_object();
+
+	for (unsigned i = 0; i < NR_FINDINGS; i++) {
+		if (host->unknown[i])
+			json_object_object_add(o, name[i],
+					       json_object_new_string(host->why[i].text));
+	}
+	return o;
+}
+
+static void add_finding(json_object *o, const struct host *host, enum finding finding,
+			const char *name, json_object *value)
+{
+	if (host->unknown[finding]) {
+		json_object_put(value);
+		value = NULL;
+	}
+	json_object_object_add(o, name, value);
+}
+
 static void print_json(const struct host *host)
 {
 	json_object *o = json_object_new_object();
@@ -179,11 +257,13 @@ static void print_json(const struct host *host)
 	json_object_object_add(o, "virtual_machine",
 			       json_object_new_boolean(is_virtual_machine(host)));
 	json_object_object_add(o, "paging", json_object_new_string(host->paging));
-	json_object_object_add(o, "ring0", ring_json(&host->ring0));
-	json_object_object_add(o, "ring3", ring_json(&host->ring3));
-	json_object_object_add(o, "kernel_marks_preemption",
-			       json_object_new_boolean(host->kernel_marks));
-	json_object_object_add(o, "selfcheck", report_selfcheck_json(&host->selfcheck));
+	add_finding(o, host, FINDING_ring0, "ring0", ring_json(&host->ring0));
+	add_finding(o, host, FINDING_ring3, "ring3", ring_json(&host->ring3));
+	add_finding(o, host, FINDING_kernel_marks_preemption, "kernel_marks_preemption",
+		    json_object_new_boolean(host->kernel_marks));
+	add_finding(o, host, FINDING_selfcheck, "selfcheck",
+		    report_selfcheck_json(&host->selfcheck));
+	json_object_object_add(o, "not_found_out", not_found_out_json(host));
 	puts(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
 						       JSON_C_TO_STRING_NOSLASHESCAPE));
 	json_object_put(o);

@@ -14,8 +14,7 @@
 #include "vmm/cli/names.h"
 #include "vmm/host/host_check.h"
 #include "vmm/host/host_info.h"
-#include "vmm/host/kernel_marks.h"
-#include "vmm/host/selfcheck.h"
+#include "vmm/host/probe.h"
 #include "vmm/machine/collect.h"
 #include "vmm/machine/conductor.h"
 #include "vmm/machine/machine.h"
@@ -38,7 +37,7 @@ struct run {
 	struct guest_image image;
 	struct host_info host;
 	struct kvm kvm;
-	struct vm selfcheck_vm; /* stays until the end: a guest waits for no clearing up */
+	struct probe selfcheck; /* waited for late: a guest waits for no clearing up */
 	int statm_fd;
 	enum flush_prim flush_via;
 	struct machine machine;
@@ -118,7 +117,7 @@ static int check_kernel_marks(struct run *run, struct error *err)
 	bool marks = true;
 
 	if (host_needs(run->options) & MV_HOST_KERNEL &&
-	    kernel_marks_probe(&run->kvm, run->options->pcpus.cpu[0], &marks, err))
+	    probe_kernel_marks(&run->kvm, run->options->pcpus.cpu[0], &marks, err))
 		return -1;
 	if (marks)
 		return 0;
@@ -132,7 +131,7 @@ static int check_host(struct run *run, struct error *err)
 {
 	host_info_read(&run->host);
 	if (host_open_kvm(&run->kvm, err) ||
-	    selfcheck_run(&run->kvm, &run->selfcheck_vm, &run->result.selfcheck, err))
+	    probe_selfcheck(&run->selfcheck, &run->kvm, &run->result.selfcheck, err))
 		return -1;
 	if (choose_flush(run, err))
 		return -1;
@@ -156,6 +155,7 @@ static int run_machine(struct run *run, struct error *err)
 	    record_replay_prepare(&run->record_replay, &run->file, &m->pcpus, err))
 		return -1;
 	run->host.tsc_hz = m->tsc_hz;
+	probe_finish(&run->selfcheck);
 	if (machine_start(m, err) || enter_sandbox(run, err)) {
 		machine_stop(m);
 		return -1;
@@ -245,8 +245,7 @@ int run_guest(const struct options *options, const struct schedule_file *schedul
 	struct run run = { .options = options,
 			   .schedule = schedule,
 			   .start_ns = monotonic_ns(),
-			   .kvm.fd = -1,
-			   .selfcheck_vm.fd = -1 };
+			   .kvm.fd = -1 };
 	struct error err;
 
 	block_signals();
@@ -261,7 +260,7 @@ int run_guest(const struct options *options, const struct schedule_file *schedul
 		status = result_exit_status(&run.result);
 	}
 	machine_finish(&run.machine);
-	vm_finish(&run.selfcheck_vm);
+	probe_finish(&run.selfcheck);
 	result_finish(&run.result);
 	elf_file_finish(&run.file);
 	output_file_discard(&run.json);

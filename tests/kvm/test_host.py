@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 
-from kvmtest import (GUEST, MINIVMM, PCPU_LIST, SHORT_RUN, Suite, finish, read_json, run, start,
+from kvmtest import (BUILD, GUEST, MINIVMM, PCPU_LIST, SHORT_RUN, Suite, finish, read_json, run, start,
                      test_guest)
 
 RUN = ['--pcpus', PCPU_LIST, *SHORT_RUN, GUEST]
@@ -138,8 +138,21 @@ def host_is_described():
     run('host', '--help').require_stdout('^Usage: minivmm host')
 
 
+def hanging_probe_is_named():
+    """A KVM that never comes back from ring 0: that is said, and all else found out."""
+    shim = os.path.join(BUILD, 'tests/kvm/libhanging_ring0.so')
+    described = run('host', '--json', env={**os.environ, 'LD_PRELOAD': shim})
+    described.require_status(0)
+    data = json.loads(described.stdout)
+    described.require(data['ring0'] is None, 'ring 0 has a speed all the same')
+    described.require(list(data['not_found_out']) == ['ring0'], 'more is not found out')
+    described.require('did not end within' in data['not_found_out']['ring0'], 'another reason')
+    described.require(data['ring3'] and data['selfcheck'], 'the rest is not there')
+
+
 suite = Suite()
 suite.test('minivmm host describes it', host_is_described)
+suite.test('a probe that hangs is named', hanging_probe_is_named)
 if os.geteuid() == 0:
     suite.test('no permission for /dev/kvm', without_permission)
     suite.test('no /dev/kvm', without_device)

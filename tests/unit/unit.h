@@ -43,6 +43,7 @@
 	X(pcpu_replay)   \
 	X(pcpu_slices)   \
 	X(phase_gate)    \
+	X(probe)         \
 	X(pv_flush)      \
 	X(replay)        \
 	X(report)        \

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The one way to call KVM but for KVM_RUN: interruptions are no failures, and failures are named. */
+/* The one way to call KVM but for KVM_RUN: interruptions are no failures, and failures are named.
+ */
 #ifndef VCPU_KVM_IOCTL_H
 #define VCPU_KVM_IOCTL_H
 

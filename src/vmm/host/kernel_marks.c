@@ -19,21 +19,29 @@
 
 #define CODE_GPA  MV_IMAGE_GPA
 #define STEAL_GPA (CODE_GPA + 0x1000)
-#define PROBE_NS  500000000ull
+#define LOOK_NS	  250000000ull
 
 /* 1: jmp 1b */
 static const uint8_t spin_for_ever[] = { 0xeb, 0xfe };
 
-struct probe {
+struct marks_probe {
 	struct vm vm;
 	int host_cpu;
 	bool attached; /* atomic: the thread runs where it should, and its tid is known */
 	bool stop;     /* atomic */
+	bool marked;   /* somebody looked, and saw a mark */
+	struct vcpu_exit exit;
 };
 
-static void pin_self(int host_cpu)
+/*
+ * Both threads have to get their share of the CPU, whatever policy the user chose for us: of
+ * two of SCHED_FIFO the second would not run before the first has ended.
+ */
+static void share_cpu(int host_cpu)
 {
 	cpu_set_t set;
+
+	sched_setscheduler(0, SCHED_OTHER, &(struct sched_param){ 0 });
 
 	CPU_ZERO(&set);
 	CPU_SET(host_cpu, &set);
@@ -42,44 +50,45 @@ static void pin_self(int host_cpu)
 
 static void *run_guest_thread(void *argument)
 {
-	struct probe *p = argument;
-	struct vcpu_exit exit = { .kind = VCPU_EXIT_KICK };
+	struct marks_probe *p = argument;
 
-	pin_self(p->host_cpu);
+	p->exit.kind = VCPU_EXIT_KICK;
+	share_cpu(p->host_cpu);
 	p->vm.vcpu[0].tid = (pid_t)syscall(SYS_gettid);
 	__atomic_store_n(&p->attached, true, __ATOMIC_RELEASE);
-	while (!__atomic_load_n(&p->stop, __ATOMIC_ACQUIRE) && exit.kind == VCPU_EXIT_KICK)
-		vcpu_run(&p->vm.vcpu[0], &exit);
+	while (!__atomic_load_n(&p->stop, __ATOMIC_ACQUIRE) && p->exit.kind == VCPU_EXIT_KICK)
+		vcpu_run(&p->vm.vcpu[0], &p->exit);
 	return NULL;
 }
 
 /*
  * On the same CPU as the guest: whenever this loop runs, the guest does not. So every
- * look finds a preempted vCPU, once the guest has run at all.
+ * look finds a preempted vCPU, once the guest has run at all. It lasts a time of the CPU's,
+ * which does not pass while we are stopped, or others run.
  */
-static bool see_mark(struct probe *p)
+static bool see_mark(struct marks_probe *p)
 {
 	const struct kvm_steal_time *page = guest_mem_own(&p->vm.mem, STEAL_GPA, sizeof(*page));
-	uint64_t end_ns = monotonic_ns() + PROBE_NS;
 	bool marked = false;
 
-	while (!marked && monotonic_ns() < end_ns) {
+	while (!__atomic_load_n(&p->attached, __ATOMIC_ACQUIRE))
+		sched_yield();
+	uint64_t end_ns = thread_cpu_ns() + LOOK_NS;
+	while (!marked && thread_cpu_ns() < end_ns)
 		marked = __atomic_load_n(&page->preempted, __ATOMIC_RELAXED) & KVM_VCPU_PREEMPTED;
-		if (!__atomic_load_n(&p->attached, __ATOMIC_ACQUIRE))
-			sched_yield();
-	}
 	return marked;
 }
 
 static void *look_from_same_cpu(void *argument)
 {
-	struct probe *p = argument;
+	struct marks_probe *p = argument;
 
-	pin_self(p->host_cpu);
-	return (void *)(uintptr_t)see_mark(p);
+	share_cpu(p->host_cpu);
+	p->marked = see_mark(p);
+	return NULL;
 }
 
-static int start_spinning(struct probe *p, struct error *err)
+static int start_spinning(struct marks_probe *p, struct error *err)
 {
 	struct vcpu *v = &p->vm.vcpu[0];
 
@@ -91,24 +100,38 @@ static int start_spinning(struct probe *p, struct error *err)
 	return ring_start(v, 3, &(struct kvm_regs){ .rip = CODE_GPA }, err);
 }
 
+/* The guest spins, and on the same CPU somebody looks. 0, or an errno. */
+static int look(struct marks_probe *p)
+{
+	pthread_t guest, looker;
+	int failed = pthread_create(&guest, NULL, run_guest_thread, p);
+
+	if (failed)
+		return failed;
+	failed = pthread_create(&looker, NULL, look_from_same_cpu, p);
+	if (!failed)
+		pthread_join(looker, NULL);
+	__atomic_store_n(&p->stop, true, __ATOMIC_RELEASE);
+	while (!__atomic_load_n(&p->attached, __ATOMIC_ACQUIRE))
+		sched_yield();
+	vcpu_kick(&p->vm.vcpu[0]);
+	pthread_join(guest, NULL);
+	return failed;
+}
+
 int kernel_marks_probe(const struct kvm *kvm, int host_cpu, bool *ret_marks, struct error *err)
 {
-	struct probe p = { .host_cpu = host_cpu };
-	pthread_t guest, looker;
-	void *marked;
+	struct marks_probe p = { .host_cpu = host_cpu };
 
 	if (vm_init(&p.vm, kvm, 0, 1, MV_MEM_MIN_BYTES, err))
 		return -1;
 	int result = start_spinning(&p, err);
-	if (result == 0) {
-		pthread_create(&guest, NULL, run_guest_thread, &p);
-		pthread_create(&looker, NULL, look_from_same_cpu, &p);
-		pthread_join(looker, &marked);
-		*ret_marks = marked != NULL;
-		__atomic_store_n(&p.stop, true, __ATOMIC_RELEASE);
-		vcpu_kick(&p.vm.vcpu[0]);
-		pthread_join(guest, NULL);
-	}
+	int failed = result ? 0 : look(&p);
 	vm_finish(&p.vm);
+	if (failed)
+		return error_set_errno(err, EXIT_HOST, failed, "cannot create a thread");
+	if (!result && p.exit.kind != VCPU_EXIT_KICK)
+		return error_set(err, EXIT_HOST, "this KVM cannot execute a loop in ring 3");
+	*ret_marks = p.marked;
 	return result;
 }

@@ -13,7 +13,10 @@ struct ring_speed {
 	bool emulated;		   /* one by one: so much slower than any CPU */
 };
 
-/* Measures ring 0 or ring 3 in a VM of its own: some milliseconds. 0, or -1 with an error. */
+/*
+ * Measures ring 0 or ring 3 in a VM of its own: some milliseconds, or for ever on a KVM that
+ * hangs; probe_ring_speed() has an end. 0, or -1 with an error.
+ */
 int ring_speed_measure(const struct kvm *kvm, unsigned ring, struct ring_speed *ret_speed,
 		       struct error *err);
 

@@ -15,7 +15,7 @@
 
 #define MEM_BYTES MV_MEM_MIN_BYTES
 #define ROUNDS	  3
-#define TRIES	  50 /* of a trial during which the host's scheduler took the CPU away */
+#define TRIES	  20 /* of a trial during which the host's scheduler took the CPU away */
 
 /* Guest-physical addresses of the check's own things, one page each. */
 #define CODE_GPA     MV_IMAGE_GPA

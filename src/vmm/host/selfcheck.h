@@ -35,9 +35,9 @@ struct selfcheck {
 };
 
 /*
- * Runs the self-check in a VM of its own: a few milliseconds. 0, or -1 with an error if KVM
- * lacks what any run needs. The VM is the caller's to finish when there is time: that takes
- * KVM half a millisecond.
+ * Runs the self-check in a VM of its own: a few milliseconds, or for ever on a KVM that hangs;
+ * probe_selfcheck() has an end. 0, or -1 with an error if KVM lacks what any run needs. The VM
+ * is the caller's to finish when there is time: that takes KVM half a millisecond.
  */
 int selfcheck_run(const struct kvm *kvm, struct vm *ret_vm, struct selfcheck *ret_check,
 		  struct error *err);

@@ -34,8 +34,8 @@ def run_guest(guest, *arguments, status=0, options=()):
     return result
 
 
-def guest_ends(case, status, pattern):
-    result = run_guest('pvh', f'case={case}', status=status, options=('--vcpus', 4))
+def guest_ends(guest, case, status, pattern):
+    result = run_guest(guest, f'case={case}', status=status, options=('--vcpus', 4))
     result.require_stdout(pattern)
     if case == 'start':
         result.require_stdout('^started by PVH$')
@@ -97,7 +97,8 @@ def option_is_refused(option, value):
 
 suite = Suite()
 for a_case in CASES:
-    suite.test(a_case[0], guest_ends, *a_case)
+    suite.test(a_case[0], guest_ends, 'pvh', *a_case)
+suite.test('from a 32-bit file', guest_ends, 'pvh32', *CASES[0])
 suite.test('three VMs', each_vm_is_started)
 suite.test('another CPU sleeps and works', other_cpu_sleeps_and_works, 'wake')
 suite.test('another CPU closes LINT0', other_cpu_sleeps_and_works, 'mask')

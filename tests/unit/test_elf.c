@@ -18,7 +18,7 @@
 #define LIMIT_GPA  0x800000ull
 #define NR_HEADERS 4
 #define TEXT_BYTES 64
-#define NOTE_BYTES 96
+#define NOTE_BYTES 160
 
 /* A small guest: text, data with a zeroed tail, an empty segment, and a note. */
 struct image {
@@ -118,6 +118,34 @@ START_TEST(loading_copies_the_segments_and_nothing_else)
 		sum += ram[i];
 	ck_assert_uint_eq(sum, TEXT_BYTES * (0xaa + 0xbb));
 	free(ram);
+}
+END_TEST
+
+/* A linker's .bss may lie behind the end of the file once that has been stripped. */
+START_TEST(no_bytes_of_the_file_may_come_from_anywhere)
+{
+	static const uint64_t offsets[] = { sizeof(struct image) + 0x1000, UINT64_MAX - 0xfff };
+	struct error err;
+
+	for (unsigned i = 0; i < COUNT_OF(offsets); i++) {
+		struct image image = make_image();
+		struct elf_file file = { "guest.elf", (uint8_t *)&image, sizeof(image) };
+		uint8_t *ram = calloc(1, LIMIT_GPA);
+		struct elf_image parsed;
+
+		image.segment[DATA].p_filesz = 0;
+		image.segment[DATA].p_offset = offsets[i];
+		image.segment[EMPTY].p_offset = offsets[i];
+		image.segment[NOTE].p_offset = offsets[i];
+		ck_assert_msg(!elf_image_parse(&file, LIMIT_GPA, &parsed, &err), "%s", err.text);
+		ck_assert_uint_eq(parsed.segment[1].mem_bytes, 0x3000);
+		ck_assert_uint_eq(parsed.segment[1].file_offset, 0);
+		elf_image_load(
+			&parsed, &file,
+			&(struct guest_mem){ .ram = (struct guest_ram *)ram, .bytes = LIMIT_GPA });
+		ck_assert_uint_eq(ram[0x200000], 0);
+		free(ram);
+	}
 }
 END_TEST
 
@@ -242,9 +270,105 @@ START_TEST(less_than_a_header_behind_the_notes_is_padding)
 	struct image image = make_image();
 
 	add_pvh_note(&image, 4);
-	memset(image.notes + image.segment[NOTE].p_filesz, 0xff, sizeof(Elf64_Nhdr) - 1);
-	image.segment[NOTE].p_filesz += sizeof(Elf64_Nhdr) - 1;
+	for (unsigned i = 1; i < sizeof(Elf64_Nhdr); i++) {
+		image.segment[NOTE].p_filesz++;
+		assert_start(&image, ELF_START_PVH);
+	}
+}
+END_TEST
+
+/* ---- notes aligned to 4 and to 8 in one segment ------------------------------------------- */
+
+#define GNU   0x554e47	       /* "GNU" */
+#define LINUX 0x756e694c, 0x78 /* "Linux" */
+#define XEN   0x6e6558	       /* "Xen" */
+
+/* What toolchains put into every file, and the note that is looked for. */
+#define PROPERTY 4, 32, 5, GNU, 2, 4, 1, 0, 3, 4, 1, 0
+#define BUILD_ID 4, 20, 3, GNU, 0xa1, 0xa2, 0xa3, 0xa4, 0xa5
+#define PVH	 4, 4, PVH_NOTE_ENTRY, XEN, 0x100020
+#define OWN(v)	 8, 0, v, 0x696e696d, 0x6d6d76 /* "minivmm" */
+#define PACKED	 6, 4, 7, LINUX, 0xb1	       /* its contents at a multiple of 4, */
+#define WIDE	 6, 4, 7, LINUX, 0, 0xb2, 0    /* and of 8 */
+
+static void set_notes(struct image *image, uint64_t align, const uint32_t *words, size_t nr_bytes)
+{
+	ck_assert(nr_bytes <= NOTE_BYTES);
+	memcpy(image->notes, words, nr_bytes);
+	image->segment[NOTE].p_filesz = nr_bytes;
+	image->segment[NOTE].p_align = align;
+}
+
+#define SET_NOTES(image, align, ...)                               \
+	set_notes(image, align, (const uint32_t[]){ __VA_ARGS__ }, \
+		  sizeof((const uint32_t[]){ __VA_ARGS__ }))
+
+START_TEST(notes_aligned_to_4_and_to_8_share_a_segment)
+{
+	struct image image = make_image();
+
+	SET_NOTES(&image, 8, PROPERTY, BUILD_ID);
+	assert_start(&image, ELF_START_ABI);
+	SET_NOTES(&image, 8, PROPERTY, BUILD_ID, PVH);
 	assert_start(&image, ELF_START_PVH);
+	SET_NOTES(&image, 8, BUILD_ID, PVH, PROPERTY);
+	assert_start(&image, ELF_START_PVH);
+	SET_NOTES(&image, 8, PVH, 0, PROPERTY, BUILD_ID);
+	assert_start(&image, ELF_START_PVH);
+	SET_NOTES(&image, 8, BUILD_ID, 0, PROPERTY, PVH);
+	assert_start(&image, ELF_START_PVH);
+	/* The walk by 8 comes to the end as well, without having seen the PVH note. */
+	SET_NOTES(&image, 8, PROPERTY, BUILD_ID, PVH, PACKED);
+	assert_start(&image, ELF_START_PVH);
+	SET_NOTES(&image, 8, WIDE, PVH);
+	assert_start(&image, ELF_START_PVH);
+	/* A section that begins at a multiple of 16, and the end of one that did. */
+	SET_NOTES(&image, 16, PVH, 0, 0, 0, BUILD_ID, 0, 0);
+	assert_start(&image, ELF_START_PVH);
+	SET_NOTES(&image, 16, BUILD_ID, 0, 0, 0, PVH);
+	assert_start(&image, ELF_START_PVH);
+	/* Aligned by its place in the file, not in a segment that begins 4 bytes behind a multiple.
+	 */
+	SET_NOTES(&image, 16, 0, BUILD_ID, 0, 0, PVH);
+	image.segment[NOTE].p_offset += 4;
+	image.segment[NOTE].p_filesz -= 4;
+	assert_start(&image, ELF_START_PVH);
+}
+END_TEST
+
+START_TEST(a_note_that_ends_with_its_name_needs_no_padding)
+{
+	struct image image = make_image();
+
+	SET_NOTES(&image, 4, PVH, 6, 0, 7, LINUX);
+	image.segment[NOTE].p_filesz -= 2;
+	assert_start(&image, ELF_START_PVH);
+}
+END_TEST
+
+/* Two bytes of padding are all that is left, and the file ends there. */
+START_TEST(padding_ends_with_the_file)
+{
+	struct image image = make_image();
+	const uint32_t note[] = { BUILD_ID };
+
+	memset(image.data, 0, sizeof(image.data));
+	memcpy(image.data + TEXT_BYTES - sizeof(note) - 2, note, sizeof(note));
+	image.segment[NOTE].p_offset = sizeof(image) - sizeof(note) - 2;
+	image.segment[NOTE].p_filesz = sizeof(note) + 2;
+	image.segment[NOTE].p_align = 8;
+	assert_start(&image, ELF_START_ABI);
+}
+END_TEST
+
+START_TEST(a_note_of_our_own_is_found_among_those_aligned_to_8)
+{
+	struct image image = make_image();
+
+	SET_NOTES(&image, 8, PROPERTY, BUILD_ID, PVH, OWN(MV_ABI_VERSION));
+	assert_start(&image, ELF_START_ABI);
+	SET_NOTES(&image, 8, WIDE, PVH, 0, OWN(MV_ABI_VERSION));
+	assert_start(&image, ELF_START_ABI);
 }
 END_TEST
 
@@ -261,6 +385,65 @@ static void contents_without_end(struct image *i)
 static void contents_one_byte_too_long(struct image *i)
 {
 	add_pvh_note(i, 4)->n_descsz = 5;
+}
+
+static void rubbish_behind_notes(struct image *i)
+{
+	add_pvh_note(i, 4);
+	i->notes[i->segment[NOTE].p_filesz + 10] = 1;
+	i->segment[NOTE].p_filesz += 11;
+}
+
+static void padding_where_none_belongs(struct image *i)
+{
+	SET_NOTES(i, 4, BUILD_ID, 0, PVH);
+}
+
+static void damaged_either_way(struct image *i)
+{
+	SET_NOTES(i, 8, PROPERTY, BUILD_ID, PVH, 1);
+}
+
+/* By 4 the walk sees the PVH note and fails behind it; by 8 it sees none, and goes on. */
+static void other_version_in_8(struct image *i)
+{
+	SET_NOTES(i, 8, BUILD_ID, OWN(MV_ABI_VERSION + 1));
+}
+
+/* At the very end of the file, where a sanitizer sees a read beyond it. */
+static void put_notes_last(struct image *i, uint64_t align, size_t nr_bytes)
+{
+	i->segment[NOTE].p_offset = sizeof(*i) - nr_bytes;
+	i->segment[NOTE].p_filesz = nr_bytes;
+	i->segment[NOTE].p_align = align;
+}
+
+static void header_cut_off(struct image *i)
+{
+	put_notes_last(i, 8, sizeof(Elf64_Nhdr) - 2);
+}
+
+static void padding_cut_off(struct image *i)
+{
+	memset(i->data, 0, sizeof(i->data));
+	i->data[TEXT_BYTES - 14] = 4; /* the name's length */
+	i->data[TEXT_BYTES - 10] = 8; /* and that of contents which are not there */
+	put_notes_last(i, 8, 14);
+}
+
+static void pvh_on_one_way_only(struct image *i)
+{
+	SET_NOTES(i, 8, PROPERTY, BUILD_ID, PVH, PACKED, WIDE);
+}
+
+static void pvh_by_4_without_address(struct image *i)
+{
+	SET_NOTES(i, 8, PROPERTY, BUILD_ID, 4, 0, PVH_NOTE_ENTRY, XEN, PACKED, 0, 0);
+}
+
+static void own_note_on_one_way_only(struct image *i)
+{
+	SET_NOTES(i, 8, BUILD_ID, OWN(1), 4, 0, 4, 0, 9, GNU);
 }
 
 static void pvh_without_address(struct image *i)
@@ -406,6 +589,37 @@ static void below_image(struct image *i)
 	i->segment[DATA].p_paddr = MV_IMAGE_GPA - 0x1000;
 }
 
+static void headers_below_image(struct image *i)
+{
+	i->segment[DATA].p_offset = 0;
+	i->segment[DATA].p_paddr = MV_IMAGE_GPA - 0x1000;
+}
+
+static void headers_below_large_pages(struct image *i)
+{
+	headers_below_image(i);
+	i->segment[DATA].p_paddr = 0;
+	i->segment[DATA].p_align = 0x200000;
+}
+
+static void headers_below_odd_align(struct image *i)
+{
+	headers_below_image(i);
+	i->segment[DATA].p_align = 0x201000;
+}
+
+static void headers_below_huge_align(struct image *i)
+{
+	headers_below_image(i);
+	i->segment[DATA].p_align = 1ull << 63;
+}
+
+static void zeros_below_image(struct image *i)
+{
+	headers_below_image(i);
+	i->segment[DATA].p_filesz = 0;
+}
+
 static void at_zero(struct image *i)
 {
 	i->segment[DATA].p_paddr = 0;
@@ -471,7 +685,7 @@ START_TEST(every_damage_is_named_in_one_line)
 		const char *says;
 	} table[] = {
 		{ not_elf, "not an ELF file" },
-		{ class_32, "is a 32-bit ELF file" },
+		{ class_32, "not for the i386" },
 		{ class_none, "header is damaged" },
 		{ big_endian, "little-endian" },
 		{ wrong_machine, "another machine" },
@@ -490,7 +704,13 @@ START_TEST(every_damage_is_named_in_one_line)
 		{ file_bytes_without_memory, "segment 2 takes 0x1 bytes" },
 		{ offset_beyond_file, "segment 1 lies beyond the end" },
 		{ offset_wraps, "segment 1 lies beyond the end" },
-		{ below_image, "keeps for itself" },
+		{ below_image, "link it at 0x100000 or above" },
+		{ headers_below_image, "begins with the ELF headers, which" },
+		{ headers_below_image, "link the code at 0x101000" },
+		{ headers_below_large_pages, "link the code at 0x200000" },
+		{ headers_below_odd_align, "link the code at 0x101000" },
+		{ headers_below_huge_align, "link the code at 0x101000" },
+		{ zeros_below_image, "link it at 0x100000 or above" },
 		{ at_zero, "keeps for itself" },
 		{ beyond_memory, "does not fit" },
 		{ gpa_wraps, "does not fit" },
@@ -505,6 +725,15 @@ START_TEST(every_damage_is_named_in_one_line)
 		{ name_without_end, "damaged note" },
 		{ contents_without_end, "damaged note" },
 		{ contents_one_byte_too_long, "damaged note" },
+		{ rubbish_behind_notes, "damaged note" },
+		{ padding_where_none_belongs, "damaged note" },
+		{ damaged_either_way, "damaged note" },
+		{ pvh_on_one_way_only, "cannot be told apart" },
+		{ other_version_in_8, "version 2 of minivmm/abi.h" },
+		{ header_cut_off, "damaged note" },
+		{ padding_cut_off, "damaged note" },
+		{ own_note_on_one_way_only, "cannot be told apart" },
+		{ pvh_by_4_without_address, "cannot be told apart" },
 		{ pvh_without_address, "no address of 4 or 8 bytes" },
 		{ pvh_address_of_6_bytes, "no address of 4 or 8 bytes" },
 		{ pvh_entry_in_data, "PVH entry point 0x200000 is in no executable segment" },
@@ -581,6 +810,96 @@ START_TEST(no_single_damaged_byte_gets_past_the_checks)
 		}
 	}
 	free(ram);
+}
+END_TEST
+
+/* ---- 32-bit files ----------------------------------------------------------------------- */
+
+/* Text and a note; the entry points are 0x100010 and, by PVH, 0x100020. */
+struct small_image {
+	Elf32_Ehdr header;
+	Elf32_Phdr segment[2];
+	uint32_t note[5];
+	uint8_t text[TEXT_BYTES];
+};
+
+static struct small_image make_small_image(void)
+{
+	return (struct small_image){
+		.header = {
+			.e_ident = { ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS32, ELFDATA2LSB, EV_CURRENT },
+			.e_type = ET_EXEC,
+			.e_machine = EM_386,
+			.e_version = EV_CURRENT,
+			.e_entry = 0x100010,
+			.e_phoff = offsetof(struct small_image, segment),
+			.e_ehsize = sizeof(Elf32_Ehdr),
+			.e_phentsize = sizeof(Elf32_Phdr),
+			.e_phnum = 2,
+		},
+		.segment = {
+			{ PT_LOAD, offsetof(struct small_image, text), 0x100000, 0x100000, TEXT_BYTES,
+			  0x2000, PF_R | PF_X, 0x1000 },
+			{ PT_NOTE, offsetof(struct small_image, note), 0, 0, sizeof(uint32_t[5]), 0,
+			  PF_R, 4 },
+		},
+		.note = { PVH },
+	};
+}
+
+static int parse_small(const struct small_image *image, size_t nr_bytes, struct elf_image *ret,
+		       struct error *err)
+{
+	uint8_t *bytes = malloc(nr_bytes);
+	struct elf_file file = { "guest.elf", bytes, nr_bytes };
+
+	memcpy(bytes, image, nr_bytes);
+	int failed = elf_image_parse(&file, LIMIT_GPA, ret, err);
+	free(bytes);
+	return failed;
+}
+
+/* PVH starts a CPU in 32-bit mode, so it is at home in a file of either class. */
+START_TEST(a_32_bit_file_is_started_by_pvh)
+{
+	struct small_image image = make_small_image();
+	struct elf_image parsed;
+	struct error err;
+
+	ck_assert_msg(!parse_small(&image, sizeof(image), &parsed, &err), "%s", err.text);
+	ck_assert_int_eq(parsed.start, ELF_START_PVH);
+	ck_assert_uint_eq(parsed.entry_gpa, 0x100020);
+	ck_assert_uint_eq(parsed.nr_segments, 1);
+	ck_assert_uint_eq(parsed.segment[0].gpa, 0x100000);
+	ck_assert_uint_eq(parsed.segment[0].mem_bytes, 0x2000);
+	ck_assert_uint_eq(parsed.segment[0].file_bytes, TEXT_BYTES);
+	for (size_t nr_bytes = SELFMAG; nr_bytes < sizeof(image); nr_bytes++) {
+		ck_assert_msg(parse_small(&image, nr_bytes, &parsed, &err) == -1, "cut at %zu",
+			      nr_bytes);
+		ck_assert_msg(strstr(err.text, "is truncated"), "cut at %zu: %s", nr_bytes,
+			      err.text);
+		ck_assert((strstr(err.text, "within the ELF header") != NULL) ==
+			  (nr_bytes < sizeof(Elf32_Ehdr)));
+	}
+}
+END_TEST
+
+START_TEST(a_32_bit_file_without_pvh_is_refused)
+{
+	struct small_image image = make_small_image();
+	struct elf_image parsed;
+	struct error err;
+
+	image.segment[1].p_filesz = 0;
+	ck_assert_int_eq(parse_small(&image, sizeof(image), &parsed, &err), -1);
+	ck_assert_ptr_nonnull(strstr(err.text, "build it with -m64, or start it by a PVH note"));
+	image.header.e_machine = EM_X86_64;
+	ck_assert_int_eq(parse_small(&image, sizeof(image), &parsed, &err), -1);
+	ck_assert_ptr_nonnull(strstr(err.text, "not for the i386"));
+	image.header.e_machine = EM_386;
+	image.header.e_phentsize = sizeof(Elf64_Phdr);
+	ck_assert_int_eq(parse_small(&image, sizeof(image), &parsed, &err), -1);
+	ck_assert_ptr_nonnull(strstr(err.text, "of 56 bytes instead of 32"));
 }
 END_TEST
 
@@ -753,23 +1072,30 @@ START_TEST(a_file_that_ends_early_has_the_bytes_that_were_there)
 }
 END_TEST
 
-#define TESTS(X)                                          \
-	X(a_good_image_is_understood)                     \
-	X(limits_may_be_reached)                          \
-	X(loading_copies_the_segments_and_nothing_else)   \
-	X(a_pvh_note_alone_decides)                       \
-	X(a_note_of_our_own_goes_before_a_pvh_note)       \
-	X(notes_of_others_are_passed_over)                \
-	X(less_than_a_header_behind_the_notes_is_padding) \
-	X(every_damage_is_named_in_one_line)              \
-	X(a_file_cut_off_anywhere_is_refused)             \
-	X(no_single_damaged_byte_gets_past_the_checks)    \
-	X(what_is_no_readable_file_is_refused)            \
-	X(a_file_is_read_as_it_is)                        \
-	X(a_file_is_open_only_while_it_is_read)           \
-	X(a_file_may_take_the_place_of_stdin)             \
-	X(a_file_that_comes_in_pieces_is_read_whole)      \
-	X(a_file_that_cannot_be_read_is_refused)          \
+#define TESTS(X)                                               \
+	X(a_good_image_is_understood)                          \
+	X(limits_may_be_reached)                               \
+	X(loading_copies_the_segments_and_nothing_else)        \
+	X(no_bytes_of_the_file_may_come_from_anywhere)         \
+	X(notes_aligned_to_4_and_to_8_share_a_segment)         \
+	X(a_note_that_ends_with_its_name_needs_no_padding)     \
+	X(padding_ends_with_the_file)                          \
+	X(a_note_of_our_own_is_found_among_those_aligned_to_8) \
+	X(a_pvh_note_alone_decides)                            \
+	X(a_note_of_our_own_goes_before_a_pvh_note)            \
+	X(notes_of_others_are_passed_over)                     \
+	X(less_than_a_header_behind_the_notes_is_padding)      \
+	X(a_32_bit_file_is_started_by_pvh)                     \
+	X(a_32_bit_file_without_pvh_is_refused)                \
+	X(every_damage_is_named_in_one_line)                   \
+	X(a_file_cut_off_anywhere_is_refused)                  \
+	X(no_single_damaged_byte_gets_past_the_checks)         \
+	X(what_is_no_readable_file_is_refused)                 \
+	X(a_file_is_read_as_it_is)                             \
+	X(a_file_is_open_only_while_it_is_read)                \
+	X(a_file_may_take_the_place_of_stdin)                  \
+	X(a_file_that_comes_in_pieces_is_read_whole)           \
+	X(a_file_that_cannot_be_read_is_refused)               \
 	X(a_file_that_ends_early_has_the_bytes_that_were_there)
 
 UNIT_SUITE(elf, TESTS)

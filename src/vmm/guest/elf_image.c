@@ -19,10 +19,15 @@ static int damaged(struct error *err, const struct elf_file *file)
 	return error_set(err, EXIT_USAGE, "guest '%s' is damaged: %s", file->path, elf_errmsg(-1));
 }
 
-/* Whether [offset, offset + bytes) lies within [0, size). */
+/* Whether [offset, offset + bytes) lies within [0, size); no bytes at all do, wherever. */
 static bool is_within(uint64_t offset, uint64_t bytes, uint64_t size)
 {
-	return offset <= size && bytes <= size - offset;
+	return bytes == 0 || (offset <= size && bytes <= size - offset);
+}
+
+static bool is_32_bit(const struct elf_file *file)
+{
+	return file->bytes[EI_CLASS] == ELFCLASS32;
 }
 
 /* What is wrong with the first bytes of the file, or NULL. */
@@ -32,20 +37,21 @@ static const char *check_ident(const struct elf_file *file)
 
 	if (file->nr_bytes < SELFMAG || memcmp(ident, ELFMAG, SELFMAG) != 0)
 		return "is not an ELF file";
-	if (file->nr_bytes < sizeof(Elf64_Ehdr))
+	if (file->nr_bytes < EI_NIDENT ||
+	    file->nr_bytes < (is_32_bit(file) ? sizeof(Elf32_Ehdr) : sizeof(Elf64_Ehdr)))
 		return "is truncated: it ends within the ELF header";
-	if (ident[EI_CLASS] == ELFCLASS32)
-		return "is a 32-bit ELF file: build it with -m64";
-	if (ident[EI_CLASS] != ELFCLASS64)
+	if (ident[EI_CLASS] != ELFCLASS64 && !is_32_bit(file))
 		return "is neither a 32-bit nor a 64-bit ELF file: its header is damaged";
 	if (ident[EI_DATA] != ELFDATA2LSB)
 		return "is not little-endian: build it for x86-64";
 	return NULL;
 }
 
-static const char *check_type(const Elf64_Ehdr *header)
+static const char *check_type(const struct elf_file *file, const GElf_Ehdr *header)
 {
-	if (header->e_machine != EM_X86_64)
+	if (is_32_bit(file) && header->e_machine != EM_386)
+		return "is a 32-bit ELF file that is not for the i386: build it with -m64";
+	if (!is_32_bit(file) && header->e_machine != EM_X86_64)
 		return "is for another machine: build it for x86-64";
 	if (header->e_type == ET_DYN)
 		return "is position-independent or a shared library: link it with -static -no-pie";
@@ -56,27 +62,58 @@ static const char *check_type(const Elf64_Ehdr *header)
 	return NULL;
 }
 
-static int check_program_headers(const struct elf_file *file, const Elf64_Ehdr *header,
+static int check_program_headers(const struct elf_file *file, const GElf_Ehdr *header,
 				 struct error *err)
 {
+	size_t header_bytes = is_32_bit(file) ? sizeof(Elf32_Phdr) : sizeof(Elf64_Phdr);
+
 	if (header->e_phnum == 0)
 		return bad_guest(err, file, "has no program headers: nothing says what to load");
 	if (header->e_phnum > ELF_MAX_SEGMENTS)
 		return error_set(err, EXIT_USAGE,
 				 "guest '%s' claims %u program headers: %d are the most",
 				 file->path, header->e_phnum, ELF_MAX_SEGMENTS);
-	if (header->e_phentsize != sizeof(Elf64_Phdr))
+	if (header->e_phentsize != header_bytes)
 		return error_set(err, EXIT_USAGE,
 				 "guest '%s' has program headers of %u bytes instead of %zu",
-				 file->path, header->e_phentsize, sizeof(Elf64_Phdr));
-	if (!is_within(header->e_phoff, header->e_phnum * sizeof(Elf64_Phdr), file->nr_bytes))
+				 file->path, header->e_phentsize, header_bytes);
+	if (!is_within(header->e_phoff, header->e_phnum * header_bytes, file->nr_bytes))
 		return bad_guest(
 			err, file,
 			"is truncated: its program headers lie beyond the end of the file");
 	return 0;
 }
 
-static int check_segment(const struct elf_file *file, unsigned index, const Elf64_Phdr *header,
+#define LEAST_ALIGN 0x1000u /* of what a linker puts into pages of its own */
+
+/* The first address from MV_IMAGE_GPA on below which the linker has room for the headers. */
+static uint64_t gpa_behind_headers(const GElf_Phdr *header)
+{
+	uint64_t align = header->p_align;
+
+	if (align < LEAST_ALIGN || align > ELF_FILE_MAX_BYTES || (align & (align - 1)))
+		align = LEAST_ALIGN;
+	return (MV_IMAGE_GPA + align) / align * align;
+}
+
+/* A linker that is told where the code is puts the file's headers in front of it. */
+static int too_low(const struct elf_file *file, unsigned index, const GElf_Phdr *header,
+		   struct error *err)
+{
+	if (header->p_offset == 0 && header->p_filesz > 0)
+		return error_set(err, EXIT_USAGE,
+				 "guest '%s': segment %u at 0x%jx begins with the ELF headers, "
+				 "which the linker puts below the code, over memory that minivmm "
+				 "keeps for itself: link the code at 0x%jx",
+				 file->path, index, (uintmax_t)header->p_paddr,
+				 (uintmax_t)gpa_behind_headers(header));
+	return error_set(err, EXIT_USAGE,
+			 "guest '%s': segment %u at 0x%jx lies over memory that minivmm "
+			 "keeps for itself: link it at 0x%x or above",
+			 file->path, index, (uintmax_t)header->p_paddr, MV_IMAGE_GPA);
+}
+
+static int check_segment(const struct elf_file *file, unsigned index, const GElf_Phdr *header,
 			 uint64_t limit_gpa, struct error *err)
 {
 	if (header->p_filesz > header->p_memsz)
@@ -91,10 +128,7 @@ static int check_segment(const struct elf_file *file, unsigned index, const Elf6
 			"guest '%s' is truncated: segment %u lies beyond the end of the file",
 			file->path, index);
 	if (header->p_paddr < MV_IMAGE_GPA)
-		return error_set(err, EXIT_USAGE,
-				 "guest '%s': segment %u at 0x%jx lies over memory that minivmm "
-				 "keeps for itself: link it at 0x%x or above",
-				 file->path, index, (uintmax_t)header->p_paddr, MV_IMAGE_GPA);
+		return too_low(file, index, header, err);
 	if (!is_within(header->p_paddr, header->p_memsz, limit_gpa))
 		return error_set(err, EXIT_USAGE,
 				 "guest '%s': segment %u, 0x%jx bytes at 0x%jx, does not fit below "
@@ -104,12 +138,13 @@ static int check_segment(const struct elf_file *file, unsigned index, const Elf6
 	return 0;
 }
 
-static void add_segment(struct elf_image *image, const Elf64_Phdr *header)
+/* A segment without bytes of the file may name an offset that is not in it. */
+static void add_segment(struct elf_image *image, const GElf_Phdr *header)
 {
 	image->segment[image->nr_segments++] = (struct elf_segment){
 		.gpa = header->p_paddr,
 		.mem_bytes = header->p_memsz,
-		.file_offset = header->p_offset,
+		.file_offset = header->p_filesz ? header->p_offset : 0,
 		.file_bytes = header->p_filesz,
 		.executable = header->p_flags & PF_X,
 	};
@@ -117,21 +152,28 @@ static void add_segment(struct elf_image *image, const Elf64_Phdr *header)
 		image->end_gpa = header->p_paddr + header->p_memsz;
 }
 
-static int take_notes(const struct elf_file *file, const Elf64_Phdr *header,
-		      struct elf_notes *notes, struct error *err)
+static int take_notes(const struct elf_file *file, const GElf_Phdr *header, struct elf_notes *notes,
+		      struct error *err)
 {
 	if (!is_within(header->p_offset, header->p_filesz, file->nr_bytes))
 		return bad_guest(err, file,
 				 "is truncated: its notes lie beyond the end of the file");
-	const char *why = elf_notes_read(file->bytes + header->p_offset, header->p_filesz,
-					 header->p_align, notes);
+	if (header->p_filesz == 0)
+		return 0;
+	struct elf_note_segment segment = {
+		.bytes = file->bytes + header->p_offset,
+		.nr_bytes = header->p_filesz,
+		.file_offset = header->p_offset,
+		.align = header->p_align,
+	};
+	const char *why = elf_notes_read(&segment, notes);
 	return why ? bad_guest(err, file, why) : 0;
 }
 
 /* Linkers leave segments of size 0 behind, at any address: they ask for nothing. */
-static int take_program_header(const struct elf_file *file, unsigned index,
-			       const Elf64_Phdr *header, uint64_t limit_gpa,
-			       struct elf_image *image, struct elf_notes *notes, struct error *err)
+static int take_program_header(const struct elf_file *file, unsigned index, const GElf_Phdr *header,
+			       uint64_t limit_gpa, struct elf_image *image, struct elf_notes *notes,
+			       struct error *err)
 {
 	if (header->p_type == PT_INTERP || header->p_type == PT_DYNAMIC)
 		return bad_guest(err, file, "is dynamically linked: link it with -static");
@@ -185,7 +227,7 @@ static int check_entry(const struct elf_file *file, const struct elf_image *imag
 }
 
 /* A guest with both notes, as the bundled one, is at home here. */
-static int choose_start(const struct elf_file *file, const Elf64_Ehdr *header,
+static int choose_start(const struct elf_file *file, const GElf_Ehdr *header,
 			const struct elf_notes *notes, struct elf_image *image, struct error *err)
 {
 	if (notes->has_abi && notes->abi_version != MV_ABI_VERSION)
@@ -194,6 +236,11 @@ static int choose_start(const struct elf_file *file, const Elf64_Ehdr *header,
 				 "is for version %d: build it again",
 				 file->path, notes->abi_version, MV_ABI_VERSION);
 	bool by_pvh = notes->has_pvh && !notes->has_abi;
+	if (is_32_bit(file) && !by_pvh)
+		return bad_guest(
+			err, file,
+			"is a 32-bit ELF file, and by minivmm/abi.h guests start in 64-bit "
+			"mode: build it with -m64, or start it by a PVH note alone");
 	image->start = by_pvh ? ELF_START_PVH : ELF_START_ABI;
 	image->entry_gpa = by_pvh ? notes->pvh_entry_gpa : header->e_entry;
 	return check_entry(file, image, err);
@@ -202,18 +249,18 @@ static int choose_start(const struct elf_file *file, const Elf64_Ehdr *header,
 static int parse_elf(Elf *elf, const struct elf_file *file, uint64_t limit_gpa,
 		     struct elf_image *image, struct error *err)
 {
-	const Elf64_Ehdr *header = elf64_getehdr(elf);
+	GElf_Ehdr header;
 
-	if (!header)
+	if (!gelf_getehdr(elf, &header))
 		return damaged(err, file);
-	const char *why = check_type(header);
+	const char *why = check_type(file, &header);
 	if (why)
 		return bad_guest(err, file, why);
-	if (check_program_headers(file, header, err))
+	if (check_program_headers(file, &header, err))
 		return -1;
 
 	struct elf_notes notes = { 0 };
-	for (int i = 0; i < header->e_phnum; i++) {
+	for (int i = 0; i < header.e_phnum; i++) {
 		GElf_Phdr program_header; /* a copy: in the file it may lie at an odd address */
 
 		if (!gelf_getphdr(elf, i, &program_header))
@@ -226,7 +273,7 @@ static int parse_elf(Elf *elf, const struct elf_file *file, uint64_t limit_gpa,
 		return bad_guest(err, file, "has no segment to load");
 	if (check_overlaps(file, image, err))
 		return -1;
-	return choose_start(file, header, &notes, image, err);
+	return choose_start(file, &header, &notes, image, err);
 }
 
 int elf_image_parse(const struct elf_file *file, uint64_t limit_gpa, struct elf_image *ret_image,

@@ -14,12 +14,19 @@ struct elf_notes {
 	uint64_t pvh_entry_gpa;
 };
 
+/* A PT_NOTE segment that lies within the file. */
+struct elf_note_segment {
+	const uint8_t *bytes;
+	size_t nr_bytes;
+	uint64_t file_offset;
+	uint64_t align;
+};
+
 /*
- * Adds what the notes in [bytes, bytes + nr_bytes) say, the contents of one PT_NOTE
- * segment with this alignment; of two that contradict each other the later counts.
- * Notes of others are passed over. Returns NULL, or what is wrong.
+ * Adds what the notes of a segment say; of two that contradict each other the later
+ * counts. Notes of others are passed over, but none is missed: where the notes cannot
+ * be told apart they are refused. Returns NULL, or what is wrong.
  */
-const char *elf_notes_read(const uint8_t *bytes, size_t nr_bytes, uint64_t align,
-			   struct elf_notes *notes);
+const char *elf_notes_read(const struct elf_note_segment *segment, struct elf_notes *notes);
 
 #endif

@@ -4,15 +4,16 @@
 #include "vmm/host_command.h"
 
 #include <cpuid.h>
-#include <json-c/json.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "vcpu/base/error.h"
 #include "vcpu/cpu/vcpu.h"
+#include "vmm/base/json.h"
 #include "vmm/cli/cpu_list.h"
 #include "vmm/host/host_check.h"
 #include "vmm/host/host_info.h"
@@ -213,9 +214,8 @@ static json_object *ring_json(const struct ring_speed *speed)
 {
 	json_object *o = json_object_new_object();
 
-	json_object_object_add(o, "emulated", json_object_new_boolean(speed->emulated));
-	json_object_object_add(o, "ns_per_instruction",
-			       json_object_new_double(speed->ns_per_instruction));
+	json_add_bool(o, "emulated", speed->emulated);
+	json_add_number(o, "ns_per_instruction", speed->ns_per_instruction);
 	return o;
 }
 
@@ -231,8 +231,7 @@ static json_object *not_found_out_json(const struct host *host)
 
 	for (unsigned i = 0; i < NR_FINDINGS; i++) {
 		if (host->unknown[i])
-			json_object_object_add(o, name[i],
-					       json_object_new_string(host->why[i].text));
+			json_add(o, name[i], json_new_text(host->why[i].text));
 	}
 	return o;
 }
@@ -244,28 +243,28 @@ static void add_finding(json_object *o, const struct host *host, enum finding fi
 		json_object_put(value);
 		value = NULL;
 	}
-	json_object_object_add(o, name, value);
+	json_add(o, name, value);
 }
 
 static void print_json(const struct host *host)
 {
 	json_object *o = json_object_new_object();
 
-	json_object_object_add(o, "schema", json_object_new_string(SCHEMA));
-	json_object_object_add(o, "host", report_host_json(&host->info));
-	json_object_object_add(o, "virtualization", json_object_new_string(host->virtualization));
-	json_object_object_add(o, "virtual_machine",
-			       json_object_new_boolean(is_virtual_machine(host)));
-	json_object_object_add(o, "paging", json_object_new_string(host->paging));
+	json_add(o, "schema", json_new_text(SCHEMA));
+	json_add(o, "host", report_host_json(&host->info));
+	json_add(o, "virtualization", json_new_text(host->virtualization));
+	json_add_bool(o, "virtual_machine", is_virtual_machine(host));
+	json_add(o, "paging", json_new_text(host->paging));
 	add_finding(o, host, FINDING_ring0, "ring0", ring_json(&host->ring0));
 	add_finding(o, host, FINDING_ring3, "ring3", ring_json(&host->ring3));
 	add_finding(o, host, FINDING_kernel_marks_preemption, "kernel_marks_preemption",
 		    json_object_new_boolean(host->kernel_marks));
 	add_finding(o, host, FINDING_selfcheck, "selfcheck",
 		    report_selfcheck_json(&host->selfcheck));
-	json_object_object_add(o, "not_found_out", not_found_out_json(host));
-	puts(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
-						       JSON_C_TO_STRING_NOSLASHESCAPE));
+	json_add(o, "not_found_out", not_found_out_json(host));
+	char *text = json_print(o);
+	fputs(text ? text : "", stdout);
+	free(text);
 	json_object_put(o);
 }
 

@@ -137,6 +137,17 @@ def json_is_full():
     result.require_stdout('^PASS: ')
 
 
+def guest_path_is_no_utf8():
+    """A file name is bytes; JSON is UTF-8 whatever they are."""
+    with tempfile.TemporaryDirectory() as directory:
+        path = os.path.join(directory, os.fsdecode(b'caf\xe9.elf'))
+        os.symlink(GUEST, path)
+        result = run_json(*SHORT_RUN, path)
+    result.require_status(0)
+    guest = result.json['config']['guest']
+    result.require(guest.endswith('/caf\ufffd.elf'), f'the guest is called {guest!r}')
+
+
 def pipe_is_closed():
     """The reader goes away in mid-run; the JSON is written all the same."""
     with tempfile.TemporaryDirectory() as directory:
@@ -263,6 +274,7 @@ suite.test('killed at each call of the report', killed_at_each_call_of_the_repor
 suite.test('full file system', full_file_system)
 suite.test('stdout is full', stdout_is_full)
 suite.test('the JSON goes to a full device', json_is_full)
+suite.test('the path of the guest is no UTF-8', guest_path_is_no_utf8)
 suite.test('closed pipe', pipe_is_closed)
 suite.test('SIGSTOP and SIGCONT', stopped_and_continued)
 suite.test('SIGSTOP and SIGCONT during start-up', stopped_while_it_starts)

@@ -32,6 +32,7 @@
 	X(guest_oracle)  \
 	X(guest_steal)   \
 	X(hist)          \
+	X(json)          \
 	X(judge)         \
 	X(kvm_ioctl)     \
 	X(matrix)        \

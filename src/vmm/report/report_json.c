@@ -2,61 +2,17 @@
 /* A result as JSON, schema minivmm.run/1: docs/json-schema.md describes every member. */
 #include "vmm/report/report.h"
 
-#include <json-c/json.h>
-#include <math.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "vcpu/protocol/flush.h"
+#include "vmm/base/json.h"
 #include "vmm/cli/names.h"
 #include "vmm/cli/rerun_command.h"
 #include "vmm/report/report_parts.h"
 
 #define SCHEMA "minivmm.run/1"
-
-static void add(json_object *to, const char *key, json_object *value)
-{
-	json_object_object_add(to, key, value);
-}
-
-static void add_u64(json_object *to, const char *key, uint64_t value)
-{
-	add(to, key, json_object_new_uint64(value));
-}
-
-static void add_bool(json_object *to, const char *key, bool value)
-{
-	add(to, key, json_object_new_boolean(value));
-}
-
-/* NULL and "" become null: there is nothing to say. */
-static void add_text(json_object *to, const char *key, const char *text)
-{
-	add(to, key, text && *text ? json_object_new_string(text) : NULL);
-}
-
-/* JSON has no NAN: what is not a number becomes null. */
-static void add_double(json_object *to, const char *key, double value)
-{
-	if (!isfinite(value)) {
-		add(to, key, NULL);
-		return;
-	}
-	json_object *number = json_object_new_double(value);
-	json_object_set_serializer(number, json_object_double_to_json_string, "%.9g", NULL);
-	add(to, key, number);
-}
-
-/* Prints a list in one line, whatever the style of what is round it. */
-static json_object *in_one_line(json_object *list)
-{
-	char *text = strdup(json_object_to_json_string_ext(list, JSON_C_TO_STRING_PLAIN));
-
-	json_object_set_serializer(list, json_object_userdata_to_json_string, text,
-				   json_object_free_userdata);
-	return list;
-}
 
 /* ---- host and configuration --------------------------------------------------- */
 
@@ -65,12 +21,12 @@ static json_object *kvm_json(const struct host_info *host)
 	json_object *kvm = json_object_new_object();
 	json_object *caps = json_object_new_object();
 
-	add_text(kvm, "module", host->kvm_module);
-	add_u64(kvm, "api_version", (uint64_t)host->kvm_api_version);
-#define X(field, capability) add_u64(caps, #field, (uint64_t)host->kvm_caps.field);
+	json_add_text(kvm, "module", host->kvm_module);
+	json_add_u64(kvm, "api_version", (uint64_t)host->kvm_api_version);
+#define X(field, capability) json_add_u64(caps, #field, (uint64_t)host->kvm_caps.field);
 	HOST_KVM_CAPS(X)
 #undef X
-	add(kvm, "capabilities", caps);
+	json_add(kvm, "capabilities", caps);
 	return kvm;
 }
 
@@ -78,15 +34,15 @@ json_object *report_host_json(const struct host_info *host)
 {
 	json_object *o = json_object_new_object();
 
-	add_text(o, "time_utc", host->time_utc);
-	add_text(o, "minivmm_version", host->minivmm_version);
-	add_text(o, "cpu_model", host->cpu_model);
-	add_u64(o, "online_cpus", host->online_cpus);
-	add_u64(o, "mem_total_bytes", host->mem_total_bytes);
-	add_text(o, "kernel", host->kernel);
-	add_text(o, "hypervisor", host->hypervisor);
-	add(o, "kvm", kvm_json(host));
-	add_u64(o, "guest_tsc_hz", host->tsc_hz);
+	json_add_text(o, "time_utc", host->time_utc);
+	json_add_text(o, "minivmm_version", host->minivmm_version);
+	json_add_text(o, "cpu_model", host->cpu_model);
+	json_add_u64(o, "online_cpus", host->online_cpus);
+	json_add_u64(o, "mem_total_bytes", host->mem_total_bytes);
+	json_add_text(o, "kernel", host->kernel);
+	json_add_text(o, "hypervisor", host->hypervisor);
+	json_add(o, "kvm", kvm_json(host));
+	json_add_u64(o, "guest_tsc_hz", host->tsc_hz);
 	return o;
 }
 
@@ -96,16 +52,7 @@ static json_object *cpus_json(const struct cpu_list *cpus)
 
 	for (unsigned i = 0; i < cpus->nr; i++)
 		json_object_array_add(list, json_object_new_int(cpus->cpu[i]));
-	return in_one_line(list);
-}
-
-static json_object *names_json(const char *const names[], unsigned nr)
-{
-	json_object *list = json_object_new_array();
-
-	for (unsigned i = 0; i < nr; i++)
-		json_object_array_add(list, json_object_new_string(names[i]));
-	return in_one_line(list);
+	return json_in_one_line(list);
 }
 
 static json_object *hidden_json(uint32_t features)
@@ -117,39 +64,39 @@ static json_object *hidden_json(uint32_t features)
 		if (features & feature_bit(feature_names.name[i]))
 			names[nr++] = feature_names.name[i];
 	}
-	return names_json(names, nr);
+	return json_new_names(names, nr);
 }
 
 static json_object *config_json(const struct options *options)
 {
 	json_object *o = json_object_new_object();
 
-	add_text(o, "guest", options->guest_path);
-	add(o, "guest_args", json_object_new_string(options->guest_args));
-	add_u64(o, "vcpus", options->nr_vcpus);
-	add_u64(o, "vms", options->nr_vms);
-	add(o, "pcpus", cpus_json(&options->pcpus));
-	add_u64(o, "mem_bytes", options->mem_bytes);
-	add_u64(o, "slice_ns", options->slice_ns);
-	add_u64(o, "slice_jitter_pct", options->slice_jitter_pct);
-	add_text(o, "slice_phase", options->slice_alignment);
-	add_u64(o, "grace_ns", options->grace_ns);
-	add_text(o, "sched", options->sched);
-	add(o, "shootdown", names_json(options->mechanism, options->nr_mechanisms));
-	add_text(o, "flush_via", options->flush_via);
-	add_bool(o, "mark_exits", options->mark_exits);
-	add(o, "hide", hidden_json(options->hidden_features));
-	add_u64(o, "duration_ns", options->duration_ns);
-	add_u64(o, "count", options->count);
-	add_u64(o, "seed", options->seed);
-	add_text(o, "inject", options->fault);
-	add_u64(o, "timeout_ns", options->timeout_ns);
-	add_text(o, "json", options->json_path);
-	add_text(o, "record", options->record_path);
-	add_text(o, "replay", options->replay_path);
-	add_bool(o, "no_sandbox", options->no_sandbox);
-	add_bool(o, "quiet", options->quiet);
-	add_bool(o, "verbose", options->verbose);
+	json_add_text(o, "guest", options->guest_path);
+	json_add(o, "guest_args", json_new_text(options->guest_args));
+	json_add_u64(o, "vcpus", options->nr_vcpus);
+	json_add_u64(o, "vms", options->nr_vms);
+	json_add(o, "pcpus", cpus_json(&options->pcpus));
+	json_add_u64(o, "mem_bytes", options->mem_bytes);
+	json_add_u64(o, "slice_ns", options->slice_ns);
+	json_add_u64(o, "slice_jitter_pct", options->slice_jitter_pct);
+	json_add_text(o, "slice_phase", options->slice_alignment);
+	json_add_u64(o, "grace_ns", options->grace_ns);
+	json_add_text(o, "sched", options->sched);
+	json_add(o, "shootdown", json_new_names(options->mechanism, options->nr_mechanisms));
+	json_add_text(o, "flush_via", options->flush_via);
+	json_add_bool(o, "mark_exits", options->mark_exits);
+	json_add(o, "hide", hidden_json(options->hidden_features));
+	json_add_u64(o, "duration_ns", options->duration_ns);
+	json_add_u64(o, "count", options->count);
+	json_add_u64(o, "seed", options->seed);
+	json_add_text(o, "inject", options->fault);
+	json_add_u64(o, "timeout_ns", options->timeout_ns);
+	json_add_text(o, "json", options->json_path);
+	json_add_text(o, "record", options->record_path);
+	json_add_text(o, "replay", options->replay_path);
+	json_add_bool(o, "no_sandbox", options->no_sandbox);
+	json_add_bool(o, "quiet", options->quiet);
+	json_add_bool(o, "verbose", options->verbose);
 	return o;
 }
 
@@ -180,16 +127,16 @@ json_object *report_selfcheck_json(const struct selfcheck *check)
 	json_object *o = json_object_new_object();
 	json_object *prims = json_object_new_object();
 
-	add_bool(o, "exit_alone_flushes", check->exit_alone_flushes);
-	add_u64(o, "plain_resume_ns", check->plain_resume_ns);
+	json_add_bool(o, "exit_alone_flushes", check->exit_alone_flushes);
+	json_add_u64(o, "plain_resume_ns", check->plain_resume_ns);
 	for (unsigned i = 0; i < NR_FLUSH_PRIMS; i++) {
 		json_object *prim = json_object_new_object();
 
-		add_text(prim, "proof", proof_name(check->proof[i]));
-		add_u64(prim, "resume_ns", check->resume_ns[i]);
-		add(prims, prim_name[i], prim);
+		json_add_text(prim, "proof", proof_name(check->proof[i]));
+		json_add_u64(prim, "resume_ns", check->resume_ns[i]);
+		json_add(prims, prim_name[i], prim);
 	}
-	add(o, "primitives", prims);
+	json_add(o, "primitives", prims);
 	return o;
 }
 
@@ -209,22 +156,22 @@ static json_object *buckets_json(const struct mv_hist *h)
 		json_object_array_add(pair, json_object_new_uint64(h->bucket[i]));
 		json_object_array_add(list, pair);
 	}
-	return in_one_line(list);
+	return json_in_one_line(list);
 }
 
 static json_object *hist_json(const struct mv_hist *h)
 {
 	json_object *o = json_object_new_object();
 
-	add_u64(o, "samples", h->count);
-	add_u64(o, "min", h->min);
-	add_u64(o, "p50", mv_hist_quantile(h, PPM_P50));
-	add_u64(o, "p90", mv_hist_quantile(h, PPM_P90));
-	add_u64(o, "p99", mv_hist_quantile(h, PPM_P99));
-	add_u64(o, "p999", mv_hist_quantile(h, PPM_P999));
-	add_u64(o, "max", h->max);
-	add_double(o, "mean", report_ratio((double)h->sum, (double)h->count));
-	add(o, "histogram", buckets_json(h));
+	json_add_u64(o, "samples", h->count);
+	json_add_u64(o, "min", h->min);
+	json_add_u64(o, "p50", mv_hist_quantile(h, PPM_P50));
+	json_add_u64(o, "p90", mv_hist_quantile(h, PPM_P90));
+	json_add_u64(o, "p99", mv_hist_quantile(h, PPM_P99));
+	json_add_u64(o, "p999", mv_hist_quantile(h, PPM_P999));
+	json_add_u64(o, "max", h->max);
+	json_add_number(o, "mean", report_ratio((double)h->sum, (double)h->count));
+	json_add(o, "histogram", buckets_json(h));
 	return o;
 }
 
@@ -252,7 +199,7 @@ _Static_assert((0 COUNTERS(ONE_MORE)) * sizeof(uint64_t) == offsetof(struct mv_c
 
 static void add_counters(json_object *to, const struct mv_counters *n)
 {
-#define X(field) add_u64(to, #field, n->field);
+#define X(field) json_add_u64(to, #field, n->field);
 	COUNTERS(X)
 #undef X
 }
@@ -264,13 +211,13 @@ static json_object *mechanism_json(const struct mechanism_result *m)
 	json_object *o = json_object_new_object();
 
 	add_counters(o, &m->n);
-	add_double(o, "throughput_per_s", m->throughput_per_s);
-	add_double(o, "targets_preempted_share",
-		   report_ratio((double)m->n.targets_preempted, (double)m->n.targets));
-	add(o, "latency_ns", hist_json(&m->latency));
-	add(o, "latency_net_ns", hist_json(&m->latency_net));
-	add(o, "pte_write_ns", hist_json(&m->pte_write));
-	add(o, "local_flush_ns", hist_json(&m->local_flush));
+	json_add_number(o, "throughput_per_s", m->throughput_per_s);
+	json_add_number(o, "targets_preempted_share",
+			report_ratio((double)m->n.targets_preempted, (double)m->n.targets));
+	json_add(o, "latency_ns", hist_json(&m->latency));
+	json_add(o, "latency_net_ns", hist_json(&m->latency_net));
+	json_add(o, "pte_write_ns", hist_json(&m->pte_write));
+	json_add(o, "local_flush_ns", hist_json(&m->local_flush));
 	return o;
 }
 
@@ -279,7 +226,7 @@ static json_object *mechanisms_json(const struct run_result *result)
 	json_object *o = json_object_new_object();
 
 	for (unsigned i = 0; i < result->nr_mechanisms; i++)
-		add(o, result->mechanism[i].name, mechanism_json(&result->mechanism[i]));
+		json_add(o, result->mechanism[i].name, mechanism_json(&result->mechanism[i]));
 	return o;
 }
 
@@ -287,13 +234,13 @@ static json_object *ratio_json(const struct mechanism_result *of, const struct m
 {
 	json_object *o = json_object_new_object();
 
-	add_double(o, "throughput", report_ratio(of->throughput_per_s, to->throughput_per_s));
-	add_double(o, "latency_p50",
-		   report_ratio((double)mv_hist_quantile(&of->latency, PPM_P50),
-				(double)mv_hist_quantile(&to->latency, PPM_P50)));
-	add_double(o, "latency_p99",
-		   report_ratio((double)mv_hist_quantile(&of->latency, PPM_P99),
-				(double)mv_hist_quantile(&to->latency, PPM_P99)));
+	json_add_number(o, "throughput", report_ratio(of->throughput_per_s, to->throughput_per_s));
+	json_add_number(o, "latency_p50",
+			report_ratio((double)mv_hist_quantile(&of->latency, PPM_P50),
+				     (double)mv_hist_quantile(&to->latency, PPM_P50)));
+	json_add_number(o, "latency_p99",
+			report_ratio((double)mv_hist_quantile(&of->latency, PPM_P99),
+				     (double)mv_hist_quantile(&to->latency, PPM_P99)));
 	return o;
 }
 
@@ -306,7 +253,7 @@ static json_object *ratios_json(const struct run_result *result)
 	for (unsigned i = 1; i < result->nr_mechanisms; i++) {
 		snprintf(key, sizeof(key), "%s:%s", result->mechanism[i].name,
 			 result->mechanism[0].name);
-		add(o, key, ratio_json(&result->mechanism[i], &result->mechanism[0]));
+		json_add(o, key, ratio_json(&result->mechanism[i], &result->mechanism[0]));
 	}
 	return o;
 }
@@ -317,19 +264,19 @@ static json_object *vcpu_json(const struct run_result *result, const struct vcpu
 	json_object *host = json_object_new_object();
 	json_object *guest = json_object_new_object();
 
-#define X(field, summary) add_u64(host, #field, vcpu->host.field);
+#define X(field, summary) json_add_u64(host, #field, vcpu->host.field);
 	VCPU_STATS(X)
 #undef X
 	for (unsigned i = 0; i < result->nr_mechanisms; i++) {
 		json_object *counters = json_object_new_object();
 
 		add_counters(counters, &vcpu->guest[i]);
-		add(guest, result->mechanism[i].name, counters);
+		json_add(guest, result->mechanism[i].name, counters);
 	}
-	add_u64(o, "vm", vcpu->vm);
-	add_u64(o, "vcpu", vcpu->index);
-	add(o, "host", host);
-	add(o, "guest", guest);
+	json_add_u64(o, "vm", vcpu->vm);
+	json_add_u64(o, "vcpu", vcpu->index);
+	json_add(o, "host", host);
+	json_add(o, "guest", guest);
 	return o;
 }
 
@@ -346,10 +293,10 @@ static json_object *trace_json(const struct trace_counts *n)
 {
 	json_object *o = json_object_new_object();
 
-	add_u64(o, "events_recorded", n->recorded);
-	add_u64(o, "events_lost", n->lost);
-	add_u64(o, "events_cut", n->cut);
-	add_u64(o, "events_invalid", n->invalid);
+	json_add_u64(o, "events_recorded", n->recorded);
+	json_add_u64(o, "events_lost", n->lost);
+	json_add_u64(o, "events_cut", n->cut);
+	json_add_u64(o, "events_invalid", n->invalid);
 	return o;
 }
 
@@ -357,8 +304,8 @@ static json_object *record_json(const struct run_result *result)
 {
 	json_object *o = json_object_new_object();
 
-	add_u64(o, "entries", result->recorded);
-	add_u64(o, "entries_lost", result->record_lost);
+	json_add_u64(o, "entries", result->recorded);
+	json_add_u64(o, "entries_lost", result->record_lost);
 	return o;
 }
 
@@ -368,10 +315,10 @@ static json_object *divergence_json(const struct options *options, const struct 
 	if (n->divergences == 0)
 		return NULL;
 	json_object *o = json_object_new_object();
-	add_u64(o, "entry", n->first_entry);
-	add_u64(o, "pcpu", n->first_pcpu);
-	add_u64(o, "vm", n->first_vcpu / options->nr_vcpus);
-	add_u64(o, "vcpu", n->first_vcpu % options->nr_vcpus);
+	json_add_u64(o, "entry", n->first_entry);
+	json_add_u64(o, "pcpu", n->first_pcpu);
+	json_add_u64(o, "vm", n->first_vcpu / options->nr_vcpus);
+	json_add_u64(o, "vcpu", n->first_vcpu % options->nr_vcpus);
 	return o;
 }
 
@@ -380,13 +327,13 @@ static json_object *replay_json(const struct report *report)
 	const struct replay_counts *n = &report->result->replay;
 	json_object *o = json_object_new_object();
 
-	add_bool(o, "guest_is_recorded", report->result->guest_is_recorded);
-	add_u64(o, "decisions", n->decisions);
-	add_u64(o, "followed", n->followed);
-	add_u64(o, "ended_alike", n->ended_alike);
-	add_u64(o, "by_policy", n->by_policy);
-	add_u64(o, "divergences", n->divergences);
-	add(o, "first_divergence", divergence_json(report->options, n));
+	json_add_bool(o, "guest_is_recorded", report->result->guest_is_recorded);
+	json_add_u64(o, "decisions", n->decisions);
+	json_add_u64(o, "followed", n->followed);
+	json_add_u64(o, "ended_alike", n->ended_alike);
+	json_add_u64(o, "by_policy", n->by_policy);
+	json_add_u64(o, "divergences", n->divergences);
+	json_add(o, "first_divergence", divergence_json(report->options, n));
 	return o;
 }
 
@@ -394,7 +341,7 @@ static void add_repeat_command(json_object *to, const struct options *options)
 {
 	char *command = rerun_command_make(options);
 
-	add_text(to, "repeat_command", command);
+	json_add_text(to, "repeat_command", command);
 	free(command);
 }
 
@@ -403,47 +350,42 @@ static json_object *report_json(const struct report *report)
 	const struct run_result *result = report->result;
 	json_object *o = json_object_new_object();
 
-	add_text(o, "schema", SCHEMA);
-	add(o, "host", report_host_json(report->host));
-	add(o, "config", config_json(report->options));
-	add_text(o, "verdict", report_verdict_name(result->verdict));
-	add_text(o, "reason", result->reason);
-	add(o, "signal", result->signal ? json_object_new_int(result->signal) : NULL);
-	add_bool(o, "partial", result->verdict == VERDICT_INTERRUPTED);
-	add_bool(o, "measured", result->measured);
-	add_text(o, "scenario", result->scenario);
-	add_text(o, "ops_unit", result->ops_unit);
-	add_text(o, "flush_via", result->flush_via);
-	add_text(o, "sandbox_missing", result->sandbox_missing);
-	add_u64(o, "phases", result->phases);
-	add_u64(o, "started_monotonic_ns", result->started_ns);
-	add_u64(o, "startup_ns", result->startup_ns);
-	add_u64(o, "elapsed_ns", result->elapsed_ns);
-	add_double(o, "host_took_share", result->host_took_share);
-	add_u64(o, "guest_rss_bytes", result->guest_rss_bytes);
-	add_u64(o, "vmm_rss_bytes", result->vmm_rss_bytes);
-	add(o, "handover_ns", hist_json(&result->handover));
-	add(o, "trace", report->options->trace_path ? trace_json(&result->trace) : NULL);
-	add(o, "record", report->options->record_path ? record_json(result) : NULL);
-	add(o, "replay", report->options->replay_path ? replay_json(report) : NULL);
+	json_add_text(o, "schema", SCHEMA);
+	json_add(o, "host", report_host_json(report->host));
+	json_add(o, "config", config_json(report->options));
+	json_add_text(o, "verdict", report_verdict_name(result->verdict));
+	json_add_text(o, "reason", result->reason);
+	json_add(o, "signal", result->signal ? json_object_new_int(result->signal) : NULL);
+	json_add_bool(o, "partial", result->verdict == VERDICT_INTERRUPTED);
+	json_add_bool(o, "measured", result->measured);
+	json_add_text(o, "scenario", result->scenario);
+	json_add_text(o, "ops_unit", result->ops_unit);
+	json_add_text(o, "flush_via", result->flush_via);
+	json_add_text(o, "sandbox_missing", result->sandbox_missing);
+	json_add_u64(o, "phases", result->phases);
+	json_add_u64(o, "started_monotonic_ns", result->started_ns);
+	json_add_u64(o, "startup_ns", result->startup_ns);
+	json_add_u64(o, "elapsed_ns", result->elapsed_ns);
+	json_add_number(o, "host_took_share", result->host_took_share);
+	json_add_u64(o, "guest_rss_bytes", result->guest_rss_bytes);
+	json_add_u64(o, "vmm_rss_bytes", result->vmm_rss_bytes);
+	json_add(o, "handover_ns", hist_json(&result->handover));
+	json_add(o, "trace", report->options->trace_path ? trace_json(&result->trace) : NULL);
+	json_add(o, "record", report->options->record_path ? record_json(result) : NULL);
+	json_add(o, "replay", report->options->replay_path ? replay_json(report) : NULL);
 	add_repeat_command(o, report->options);
-	add(o, "selfcheck", report_selfcheck_json(&result->selfcheck));
-	add(o, "mechanisms", mechanisms_json(result));
-	add(o, "ratios", ratios_json(result));
-	add(o, "vcpus", vcpus_json(result));
+	json_add(o, "selfcheck", report_selfcheck_json(&result->selfcheck));
+	json_add(o, "mechanisms", mechanisms_json(result));
+	json_add(o, "ratios", ratios_json(result));
+	json_add(o, "vcpus", vcpus_json(result));
 	return o;
 }
 
 char *report_make_json(const struct report *report)
 {
-	const int style = JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
-			  JSON_C_TO_STRING_NOSLASHESCAPE;
 	json_object *o = report_json(report);
-	const char *text = json_object_to_json_string_ext(o, style);
-	char *copy = text ? malloc(strlen(text) + 2) : NULL;
+	char *text = json_print(o);
 
-	if (copy)
-		strcat(strcpy(copy, text), "\n");
 	json_object_put(o);
-	return copy;
+	return text;
 }

@@ -15,7 +15,6 @@
 
 #include "vmm/cli/options.h"
 #include "vmm/sweep/plan/folder.h"
-#include "vmm/sweep/plan/json_read.h"
 #include "vmm/sweep/plan/manifest.h"
 #include "vmm/sweep/plan/sweep_options.h"
 #include "vmm/sweep/report/outputs.h"
@@ -87,9 +86,9 @@ static int note_failure(const char *path, const char *verdict, const char *reaso
 {
 	json_object *o = json_object_new_object();
 
-	json_object_object_add(o, "schema", json_object_new_string(RUN_SCHEMA));
-	json_object_object_add(o, "verdict", json_object_new_string(verdict));
-	json_object_object_add(o, "reason", json_object_new_string(reason));
+	json_add(o, "schema", json_new_text(RUN_SCHEMA));
+	json_add(o, "verdict", json_new_text(verdict));
+	json_add(o, "reason", json_new_text(reason));
 	char *text = json_print(o);
 	json_object_put(o);
 	int result = text ? file_write_text(path, text, err)

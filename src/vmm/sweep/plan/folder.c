@@ -89,6 +89,22 @@ int file_read_text(const char *path, char **ret_text, struct error *err)
 	return 0;
 }
 
+int file_read_json(const char *path, const char *schema, json_object **ret_json, struct error *err)
+{
+	char *text;
+
+	if (file_read_text(path, &text, err))
+		return -1;
+	json_object *o = json_tokener_parse(text);
+	free(text);
+	if (strcmp(json_get_text(o, "schema"), schema) == 0) {
+		*ret_json = o;
+		return 0;
+	}
+	json_object_put(o);
+	return error_set(err, EXIT_USAGE, "'%s' is not JSON of the schema %s", path, schema);
+}
+
 static int write_and_sync(const char *path, const char *text)
 {
 	FILE *file = fopen(path, "we");

@@ -15,6 +15,7 @@
 #include <stdbool.h>
 
 #include "vcpu/base/error.h"
+#include "vmm/base/json.h"
 #include "vmm/sweep/plan/matrix.h"
 
 /* A path inside a folder. */
@@ -36,6 +37,9 @@ bool folder_has(const char *dir, const char *name);
 
 /* Reads a file into memory that is to be freed, a 0 behind it. 0, or -1 (EXIT_USAGE). */
 int file_read_text(const char *path, char **ret_text, struct error *err);
+
+/* Parses a file whose "schema" has to be this one. To be put; 0, or -1 (EXIT_USAGE). */
+int file_read_json(const char *path, const char *schema, json_object **ret_json, struct error *err);
 
 /* Puts a text into a file in one step, over what was there. 0, or -1 (EXIT_HOST). */
 int file_write_text(const char *path, const char *text, struct error *err);

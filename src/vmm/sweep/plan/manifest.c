@@ -11,7 +11,6 @@
 #include "vmm/base/sha256.h"
 #include "vmm/base/version.h"
 #include "vmm/sweep/plan/folder.h"
-#include "vmm/sweep/plan/json_read.h"
 
 #define SCHEMA "minivmm.sweep-manifest/1"
 
@@ -28,7 +27,7 @@ __attribute__((format(printf, 2, 3))) static void add(json_object *list, const c
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	json_object_array_add(list, json_object_new_string(text));
+	json_object_array_add(list, json_new_text(text));
 }
 
 static const char *counts_text(const struct count_list *counts, char text[WORDS_BYTES])
@@ -95,15 +94,14 @@ int manifest_make(const struct sweep_options *o, json_object **ret_manifest, str
 		return -1;
 	json_object *manifest = json_object_new_object();
 	json_object *guest = json_object_new_object();
-	json_object_object_add(manifest, "schema", json_object_new_string(SCHEMA));
-	json_object_object_add(manifest, "minivmm_version",
-			       json_object_new_string(MINIVMM_VERSION));
-	json_object_object_add(guest, "path", json_object_new_string(o->guest_path));
-	json_object_object_add(guest, "bytes", json_object_new_uint64(bytes));
-	json_object_object_add(guest, "sha256", json_object_new_string(hash));
-	json_object_object_add(manifest, "guest", guest);
-	json_object_object_add(manifest, "pcpus", json_object_new_uint64(o->matrix.nr_pcpus));
-	json_object_object_add(manifest, "arguments", arguments_json(o));
+	json_add(manifest, "schema", json_new_text(SCHEMA));
+	json_add(manifest, "minivmm_version", json_new_text(MINIVMM_VERSION));
+	json_add(guest, "path", json_new_text(o->guest_path));
+	json_add_u64(guest, "bytes", bytes);
+	json_add(guest, "sha256", json_new_text(hash));
+	json_add(manifest, "guest", guest);
+	json_add_u64(manifest, "pcpus", o->matrix.nr_pcpus);
+	json_add(manifest, "arguments", arguments_json(o));
 	*ret_manifest = manifest;
 	return 0;
 }
@@ -112,7 +110,7 @@ int manifest_read(const char *dir, json_object **ret_manifest, struct error *err
 {
 	struct folder_path path = folder_path(dir, "manifest.json");
 
-	return json_read_file(path.text, SCHEMA, ret_manifest, err);
+	return file_read_json(path.text, SCHEMA, ret_manifest, err);
 }
 
 int manifest_write(const char *dir, json_object *manifest, struct error *err)

@@ -9,7 +9,6 @@
 
 #include "vmm/base/human.h"
 #include "vmm/sweep/plan/folder.h"
-#include "vmm/sweep/plan/json_read.h"
 #include "vmm/sweep/plan/preset.h"
 #include "vmm/sweep/report/report_css.h"
 #include "vmm/sweep/results/format.h"

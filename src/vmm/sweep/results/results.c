@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include "vmm/sweep/plan/folder.h"
-#include "vmm/sweep/plan/json_read.h"
 
 #define RUN_SCHEMA "minivmm.run/1"
 
@@ -163,7 +162,7 @@ static int load_run(struct results *r, const char *dir, unsigned repeat, unsigne
 
 	if (access(path.text, F_OK))
 		return 0;
-	if (json_read_file(path.text, RUN_SCHEMA, &run, err))
+	if (file_read_json(path.text, RUN_SCHEMA, &run, err))
 		return -1;
 	read_record(r, run, record);
 	add_to_cell(r, &r->cell[visit->cell], run, record);

@@ -14,7 +14,7 @@ _minivmm_policies=" round-robin random gang boost "
 _minivmm_alignments=" independent aligned anti "
 _minivmm_primitives=" auto sregs sync-regs steal-msr "
 _minivmm_faults="
- none skip-deferred-flush skip-ipi-flush lose-flush-bit mark-while-running mark-in-access
+ none skip-deferred-flush skip-ipi-flush skip-local-flush lose-flush-bit mark-while-running mark-in-access
  clear-after-flush inverted-cmpxchg skip-lazy-flush skip-readers free-early
  hypercall-no-wait "
 _minivmm_features=" pv-tlb-flush steal-time "

@@ -76,6 +76,8 @@
 	  "host: resume a vCPU without the flush that was asked for")                           \
 	X(skip_ipi_flush, "skip-ipi-flush", "ipi,pv",                                           \
 	  "guest: acknowledge an IPI without flushing")                                         \
+	X(skip_local_flush, "skip-local-flush", "ipi,pv",                                       \
+	  "guest: shoot down the TLBs of others, and forget one's own")                         \
 	X(lose_flush_bit, "lose-flush-bit", "ipi,pv",                                           \
 	  "host: mark again with a plain store, which erases a request (CVE-2019-3016)")        \
 	X(mark_while_running, "mark-while-running", "ipi,pv",                                   \

@@ -2,22 +2,32 @@
 /* What the guest's C files need around them to run in a process. */
 #include "guest_double.h"
 
+#include "guest_cpu.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 #include "guest-kernel/base/lib.h"
 #include "guest-kernel/base/memory.h"
+#include "guest-kernel/cpu/clock.h"
+#include "guest-kernel/cpu/paging.h"
 #include "guest-kernel/cpu/platform.h"
 #include "guest-kernel/scenarios/scenario.h"
 #include "guest-kernel/shootdown/fault.h"
+#include "guest-kernel/shootdown/hint.h"
+#include "guest-kernel/shootdown/oracle.h"
 
 enum { MOST_PAGES = 512 };
 
 jmp_buf guest_exit_point;
 uint32_t guest_exit_code;
 char guest_said[1024];
+unsigned guest_yields;
 
 struct percpu percpus[MV_MAX_VCPUS];
+uint64_t clock_ns_per_tick_32 = 1ull << 32;
+static struct mv_hint own_hints[MV_MAX_VCPUS];
+struct mv_hint *hints = own_hints;
 struct protocol protocol = { .scenario = &scenario_storm };
 
 static _Alignas(PAGE_BYTES) unsigned char memory[MOST_PAGES * PAGE_BYTES];
@@ -62,9 +72,16 @@ static __attribute__((noreturn)) void double_exit(uint32_t code)
 	longjmp(guest_exit_point, 1);
 }
 
+static void double_yield(void)
+{
+	guest_yields++;
+	guest_cpu.tsc += 1000000; /* whoever yields is away for long */
+}
+
 const struct platform *platform = &(const struct platform){
 	.puts = double_puts,
 	.exit = double_exit,
+	.yield = double_yield,
 };
 
 void guest_double_memory(uint64_t nr_pages)
@@ -78,6 +95,28 @@ void guest_double_memory(uint64_t nr_pages)
 	pages_given = nr_pages;
 	memset(memory, 0xa5, sizeof(memory));
 	memory_init(&boot);
+}
+
+void guest_double_vcpus(uint32_t nr_vcpus, uint32_t nr_targets)
+{
+	static struct mv_result results[MV_MAX_VCPUS];
+
+	guest_double_memory(256);
+	uint64_t boot_cr3 = (uint64_t)memory_take_page();
+
+	memset(percpus, 0, sizeof(percpus));
+	memset(results, 0, sizeof(results));
+	for (uint32_t i = 0; i < nr_vcpus; i++) {
+		percpus[i].index = i;
+		percpus[i].nr_vcpus = nr_vcpus;
+		percpus[i].nr_targets = nr_targets;
+		percpus[i].result = &results[i];
+		for (uint32_t n = 1; n <= nr_targets; n++)
+			targets_add(&percpus[i].targets, targets_after(i, n, nr_vcpus));
+		guest_cpu_flush(i);
+	}
+	paging_init(boot_cr3, nr_vcpus);
+	oracle_init(nr_vcpus);
 }
 
 uint64_t guest_double_pages_left(void)

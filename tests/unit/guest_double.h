@@ -15,12 +15,19 @@
 extern jmp_buf guest_exit_point;
 extern uint32_t guest_exit_code;
 extern char guest_said[1024]; /* on the console */
+extern unsigned guest_yields;
 
 /* Runs a statement of the guest's; true if it ended the run. */
 #define GUEST_EXITS(statement) (setjmp(guest_exit_point) ? 1 : ((statement), 0))
 
 /* Gives the guest this many free pages, filled with garbage; up to 512. */
 void guest_double_memory(uint64_t nr_pages);
+
+/*
+ * A guest of so many vCPUs, few of them, each with the next `nr_targets` as its targets: address
+ * spaces, what the oracle maps, and results that begin at 0.
+ */
+void guest_double_vcpus(uint32_t nr_vcpus, uint32_t nr_targets);
 
 /* The number of free pages that it has not taken. */
 uint64_t guest_double_pages_left(void);

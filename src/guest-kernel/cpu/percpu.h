@@ -60,7 +60,7 @@ struct percpu {
 	struct mv_trace_ring *trace;	   /* NULL: this phase is not traced */
 	struct epochs window;
 	struct epochs witness;
-	uint32_t witness_turn; /* whose witness comes next, counted as its targets; or nobody's */
+	uint32_t witness_turn; /* rank of the reader whose witness comes next, or nobody's */
 	uint32_t icr_high;     /* as last written to the APIC */
 	uint32_t next_read;    /* how far before it the initiator to check next is; 0: none */
 	uint64_t phases;       /* that this vCPU has begun; atomic */

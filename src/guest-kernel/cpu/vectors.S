@@ -11,7 +11,7 @@
 	.text
 
 /*
- * void local_flush(gva in rdi): the int3 gate, see flush_page() in x86.h.
+ * void local_flush(gva in rdi): the int3 gate, see flush_page() in instructions.h.
  * Preserves every register.
  */
 	.globl	vector_local_flush

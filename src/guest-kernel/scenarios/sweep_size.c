@@ -17,6 +17,7 @@
 
 #include "guest-kernel/base/memory.h"
 #include "guest-kernel/cpu/paging.h"
+#include "guest-kernel/cpu/x86.h"
 #include "guest-kernel/mechanisms/mechanism.h"
 #include "guest-kernel/scenarios/scenario.h"
 #include "guest-kernel/shootdown/fault.h"
@@ -61,8 +62,7 @@ static void read_page(struct percpu *self, uint64_t page)
 	uint64_t gva = RANGE_GVA + page * PAGE_BYTES;
 	uint64_t allowed = __atomic_load_n(&ranged[self->index].oldest_allowed, __ATOMIC_ACQUIRE);
 
-	oracle_count(&self->result->n, gva, allowed,
-		     __atomic_load_n((const uint64_t *)gva, __ATOMIC_ACQUIRE));
+	oracle_count(&self->result->n, gva, allowed, read_mapped64(gva));
 }
 
 static void flush_own(void)

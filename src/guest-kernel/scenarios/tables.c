@@ -92,6 +92,12 @@ static uint64_t walk(const struct percpu *self)
 	return read_generation(table) == first ? first : MV_POISON;
 }
 
+/* The CPU walks as well, and remembers. */
+static void read_mapping(struct percpu *self, uint64_t allowed)
+{
+	oracle_count(&self->result->n, SHARED_TABLE_GVA, allowed, read_mapped64(SHARED_TABLE_GVA));
+}
+
 static void walk_round(struct percpu *self)
 {
 	uint64_t allowed = __atomic_load_n(&oldest_allowed, __ATOMIC_ACQUIRE);
@@ -102,12 +108,11 @@ static void walk_round(struct percpu *self)
 	section_boundary(self);
 	apic_write(APIC_TASK_PRIORITY, PRIORITY_INTERRUPTS_ON);
 
-	/* The CPU walks as well, and remembers. */
-	oracle_count(&self->result->n, SHARED_TABLE_GVA, allowed,
-		     __atomic_load_n((const uint64_t *)SHARED_TABLE_GVA, __ATOMIC_ACQUIRE));
+	read_mapping(self, allowed);
 	work_for_us(work_us);
 }
 
+/* The updater reads, too: so its TLB has what its own flush has to remove the next time. */
 static void update_round(struct percpu *self)
 {
 	uint64_t old = oldest_allowed;
@@ -117,6 +122,7 @@ static void update_round(struct percpu *self)
 	flush_page(SHARED_TABLE_GVA);
 	__atomic_store_n(&oldest_allowed, old + 1, __ATOMIC_RELEASE);
 	free_table(old);
+	read_mapping(self, old + 1);
 	self->result->n.ops++;
 }
 

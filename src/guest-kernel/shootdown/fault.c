@@ -41,6 +41,12 @@ static enum pv_defer try_defer(uint8_t *preempted)
 	return pv_try_defer(preempted);
 }
 
+static void do_not_flush_self(const struct percpu *self, const struct range *unmap)
+{
+	(void)self;
+	(void)unmap;
+}
+
 static void catch_up(void)
 {
 	flush_all();
@@ -79,6 +85,7 @@ static void linger_until_preempted(const struct kvm_steal_time *own)
 static const struct protocol sound = {
 	.try_defer = try_defer,
 	.answer_ipi = vector_shootdown,
+	.flush_self = shootdown_flush_self,
 	.catch_up = catch_up,
 	.is_reading = is_reading,
 	.linger = do_not_linger,
@@ -92,6 +99,8 @@ void fault_select(const char *name)
 	protocol = sound;
 	if (str_equal(name, "skip-ipi-flush"))
 		protocol.answer_ipi = vector_shootdown_skipping_flush;
+	if (str_equal(name, "skip-local-flush"))
+		protocol.flush_self = do_not_flush_self;
 	if (str_equal(name, "inverted-cmpxchg")) {
 		protocol.try_defer = try_defer_inverted;
 		protocol.scenario = &scenario_ping;

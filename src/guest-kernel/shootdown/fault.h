@@ -5,12 +5,14 @@
 
 #include "guest-kernel/cpu/traps.h"
 #include "guest-kernel/scenarios/scenario.h"
+#include "guest-kernel/shootdown/shootdown.h"
 #include "minivmm/pv_flush.h"
 
 /* The steps that a fault can replace. Chosen once at start: none of them tests for it. */
 struct protocol {
 	enum pv_defer (*try_defer)(uint8_t *preempted);
 	vector_entry *answer_ipi;
+	void (*flush_self)(const struct percpu *self, const struct range *unmap);
 	void (*catch_up)(void);				  /* lazy: the flush that was left out */
 	bool (*is_reading)(uint64_t sections);		  /* whether a grace period waits */
 	void (*linger)(const struct kvm_steal_time *own); /* inside a section */

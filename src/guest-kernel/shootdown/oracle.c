@@ -18,23 +18,27 @@
  * leaf table up to date for all vCPUs, and thus hides the missing flush of another.
  * So each vCPU also has a leaf table that nobody else uses, with a *witness* page
  * for each initiator in it. Only its own flushes bring the shadow of that one up to date.
- * An initiator remaps the witness of at most one target with each shootdown, in turn,
- * and that of the same target once in WITNESS_TURNS shootdowns or less: to remap and
+ * An initiator remaps at most one witness with each shootdown: its own and those of
+ * its targets in turn, each once in WITNESS_TURNS shootdowns or less. To remap and
  * to read a page anew costs faults there, and what the oracle costs a vCPU
  * should not depend on how many there are.
  *
- * Only targets read what an initiator maps: nobody makes the others forget it.
+ * Only the initiator and its targets read what it maps: nobody makes the others forget
+ * it. Targets read all the time. The initiator reads when its own witness is remapped:
+ * before the shootdown, so that its TLB has the old translations, and after it, when its
+ * local flush has to have removed them.
  */
 #include "guest-kernel/shootdown/oracle.h"
 
 #include "guest-kernel/base/memory.h"
+#include "guest-kernel/cpu/instructions.h"
 #include "guest-kernel/cpu/paging.h"
 
 #define EPOCH_PAGES (sizeof(((struct epochs *)0)->page) / sizeof(uint64_t *))
 
 /*
- * What is published about witnesses is one word: the epoch that every target has
- * at least, and how many targets have the next one already.
+ * What is published about witnesses is one word: the epoch that every one of them has
+ * at least, and how many have the next one already.
  */
 #define WITNESS_DONE_BITS 16
 
@@ -68,25 +72,30 @@ void oracle_epoch_close(struct epochs *epochs)
 	epochs->current++;
 }
 
-/* Targets are counted from the vCPU after the initiator: the n-th, and the other way round. */
-static uint32_t target_of_rank(const struct percpu *initiator, uint32_t rank)
+/* The rank of a reader is how far it comes after the initiator, which has rank 0 itself. */
+static uint32_t reader_of_rank(const struct percpu *initiator, uint32_t rank)
 {
-	return targets_after(initiator->index, rank + 1, initiator->nr_vcpus);
+	return targets_after(initiator->index, rank, initiator->nr_vcpus);
 }
 
-static uint32_t rank_of_target(uint32_t initiator, const struct percpu *target)
+static uint32_t rank_of_reader(uint32_t initiator, const struct percpu *reader)
 {
-	return targets_distance(initiator, target->index, target->nr_vcpus) - 1;
+	return targets_distance(initiator, reader->index, reader->nr_vcpus);
+}
+
+static uint32_t nr_witnesses(const struct percpu *initiator)
+{
+	return 1 + initiator->nr_targets;
 }
 
 static void witness_map(const struct percpu *initiator, uint32_t rank, uint64_t entry)
 {
-	struct percpu *target = &percpus[target_of_rank(initiator, rank)];
+	struct percpu *reader = &percpus[reader_of_rank(initiator, rank)];
 
-	paging_store(&target->witness_table[initiator->index], entry);
+	paging_store(&reader->witness_table[initiator->index], entry);
 }
 
-/* `done` targets have the epoch after the current one already. */
+/* The readers of the first `done` ranks have the epoch after the current one already. */
 static void publish_witnesses(struct percpu *initiator, uint32_t done)
 {
 	uint64_t word = initiator->witness.current << WITNESS_DONE_BITS | done;
@@ -100,7 +109,7 @@ static void initiator_init(struct percpu *initiator)
 	initiator->window_min = 1;
 
 	uint64_t entry = oracle_epochs_init(&initiator->witness);
-	for (uint32_t rank = 0; rank < initiator->nr_targets; rank++)
+	for (uint32_t rank = 0; rank < nr_witnesses(initiator); rank++)
 		witness_map(initiator, rank, entry);
 	publish_witnesses(initiator, 0);
 }
@@ -113,7 +122,18 @@ void oracle_init(uint32_t nr_vcpus)
 
 static bool witness_is_due(const struct percpu *initiator)
 {
-	return initiator->witness_turn < initiator->nr_targets;
+	return initiator->witness_turn < nr_witnesses(initiator);
+}
+
+bool oracle_watches_self(const struct percpu *initiator)
+{
+	return initiator->witness_turn == 0;
+}
+
+void oracle_prepare(struct percpu *initiator)
+{
+	if (oracle_watches_self(initiator))
+		oracle_check(initiator, initiator->index);
 }
 
 void oracle_remap(struct percpu *initiator)
@@ -128,7 +148,7 @@ static void witness_complete(struct percpu *initiator)
 {
 	uint32_t done = initiator->witness_turn + 1;
 
-	if (done == initiator->nr_targets) {
+	if (done == nr_witnesses(initiator)) {
 		oracle_epoch_close(&initiator->witness);
 		done = 0;
 	}
@@ -139,7 +159,7 @@ static void next_turn(struct percpu *initiator)
 {
 	uint32_t turn = initiator->witness_turn + 1;
 
-	initiator->witness_turn = turn < initiator->nr_targets || turn < WITNESS_TURNS ? turn : 0;
+	initiator->witness_turn = turn < nr_witnesses(initiator) || turn < WITNESS_TURNS ? turn : 0;
 }
 
 void oracle_complete(struct percpu *initiator)
@@ -148,6 +168,8 @@ void oracle_complete(struct percpu *initiator)
 	__atomic_store_n(&initiator->window_min, initiator->window.current, __ATOMIC_RELEASE);
 	if (witness_is_due(initiator))
 		witness_complete(initiator);
+	if (oracle_watches_self(initiator))
+		oracle_check(initiator, initiator->index);
 	next_turn(initiator);
 }
 
@@ -168,11 +190,6 @@ void oracle_count(struct mv_counters *n, uint64_t gva, uint64_t allowed, uint64_
 		count_stale(n, gva, allowed, seen);
 }
 
-static uint64_t read_mapping(uint64_t gva)
-{
-	return __atomic_load_n((const uint64_t *)gva, __ATOMIC_ACQUIRE);
-}
-
 /* The published word is loaded before the mapping is read: both loads acquire. */
 void oracle_check(struct percpu *reader, uint32_t initiator)
 {
@@ -181,11 +198,11 @@ void oracle_check(struct percpu *reader, uint32_t initiator)
 
 	uint64_t allowed = __atomic_load_n(&from->window_min, __ATOMIC_ACQUIRE);
 	uint64_t gva = paging_window_gva(initiator);
-	oracle_count(n, gva, allowed, read_mapping(gva));
+	oracle_count(n, gva, allowed, read_mapped64(gva));
 
 	uint64_t word = __atomic_load_n(&from->witness_min, __ATOMIC_ACQUIRE);
 	uint64_t done = word & ((1ull << WITNESS_DONE_BITS) - 1);
-	allowed = (word >> WITNESS_DONE_BITS) + (rank_of_target(initiator, reader) < done);
+	allowed = (word >> WITNESS_DONE_BITS) + (rank_of_reader(initiator, reader) < done);
 	gva = paging_witness_gva(initiator);
-	oracle_count(n, gva, allowed, read_mapping(gva));
+	oracle_count(n, gva, allowed, read_mapped64(gva));
 }

@@ -11,18 +11,30 @@
 /* Maps everybody's window and witnesses. After paging_init. */
 void oracle_init(uint32_t nr_vcpus);
 
+/*
+ * Before each shootdown: if it is the initiator's turn to be watched, this vCPU reads through
+ * its own mappings, so that it has something to forget.
+ */
+void oracle_prepare(struct percpu *initiator);
+
 /* Moves an initiator's mappings on to other pages. The PTE stores of each shootdown. */
 void oracle_remap(struct percpu *initiator);
 
 /*
+ * Whether the shootdown under way remaps the initiator's own witness. If so the local flush has
+ * to drop that page as well as the window.
+ */
+bool oracle_watches_self(const struct percpu *initiator);
+
+/*
  * Says that the shootdown after oracle_remap is complete: from now on nobody may
- * see the pages given up, and they are poisoned.
+ * see the pages given up, and they are poisoned. An initiator that is watched reads again.
  */
 void oracle_complete(struct percpu *initiator);
 
 /*
- * Reads through what `initiator` maps for `reader`, which has to be one of its targets,
- * and counts reads and stale ones.
+ * Reads through what `initiator` maps for `reader`, which has to be the initiator or one of
+ * its targets, and counts reads and stale ones.
  */
 void oracle_check(struct percpu *reader, uint32_t initiator);
 

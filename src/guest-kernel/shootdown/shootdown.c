@@ -5,6 +5,7 @@
 #include "guest-kernel/cpu/paging.h"
 #include "guest-kernel/cpu/platform.h"
 #include "guest-kernel/mechanisms/mechanism.h"
+#include "guest-kernel/shootdown/fault.h"
 #include "guest-kernel/shootdown/hint.h"
 #include "guest-kernel/shootdown/oracle.h"
 #include "guest-kernel/shootdown/trace.h"
@@ -19,14 +20,18 @@ static void store_entries(struct percpu *self, const struct range *unmap)
 		paging_store(&unmap->entry[i], 0);
 }
 
-/* The window and the range. */
-static void flush_self(const struct percpu *self, const struct range *unmap)
+/* The window, the witness in its turn, and the range. */
+void shootdown_flush_self(const struct percpu *self, const struct range *unmap)
 {
-	if (1 + unmap->nr_pages > FLUSH_ALL_ABOVE_PAGES) {
+	bool with_witness = oracle_watches_self(self);
+
+	if (1 + with_witness + unmap->nr_pages > FLUSH_ALL_ABOVE_PAGES) {
 		flush_all();
 		return;
 	}
 	flush_page(paging_window_gva(self->index));
+	if (with_witness)
+		flush_page(paging_witness_gva(self->index));
 	for (uint32_t i = 0; i < unmap->nr_pages; i++)
 		flush_page(unmap->gva + i * 4096ull);
 }
@@ -64,6 +69,7 @@ void shootdown(struct percpu *self, const struct range *unmap, shootdown_narrow 
 	struct mv_result *result = self->result;
 	struct targets targets = self->targets;
 
+	oracle_prepare(self);
 	uint64_t stores_start = rdtsc();
 	store_entries(self, unmap);
 	uint64_t stores_end = rdtsc();
@@ -74,7 +80,7 @@ void shootdown(struct percpu *self, const struct range *unmap, shootdown_narrow 
 	shootdown_end(self, &start, nr_targets);
 
 	uint64_t flush_start = rdtsc();
-	flush_self(self, unmap);
+	protocol.flush_self(self, unmap);
 	uint64_t flush_end = rdtsc();
 
 	oracle_complete(self);

@@ -28,6 +28,9 @@ typedef uint32_t shootdown_narrow(struct targets *targets);
  */
 void shootdown(struct percpu *self, const struct range *unmap, shootdown_narrow *narrow);
 
+/* The local flush of a shootdown: drops what this vCPU has cached of the old translations. */
+void shootdown_flush_self(const struct percpu *self, const struct range *unmap);
+
 /*
  * For what is not quite such a shootdown: what lies between these two is measured,
  * counted and traced as one, of so many targets.

@@ -29,6 +29,7 @@
 	X(console)       \
 	X(elf)           \
 	X(guest_args)    \
+	X(guest_mechanisms) \
 	X(guest_memory)  \
 	X(guest_oracle)  \
 	X(guest_shootdown) \

@@ -34,6 +34,7 @@
 	X(guest_oracle)  \
 	X(guest_shootdown) \
 	X(guest_steal)   \
+	X(guest_vectors)  \
 	X(hist)          \
 	X(json)          \
 	X(judge)         \

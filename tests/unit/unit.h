@@ -62,6 +62,7 @@
 	X(sweep_options) \
 	X(targets)       \
 	X(trace)         \
+	X(vcpu_cpuid)     \
 	X(x86_boot)
 /* clang-format on */
 

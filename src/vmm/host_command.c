@@ -14,7 +14,7 @@
 #include "vcpu/base/error.h"
 #include "vcpu/cpu/vcpu.h"
 #include "vmm/base/json.h"
-#include "vmm/cli/cpu_list.h"
+#include "vmm/cli/host_cpus.h"
 #include "vmm/host/host_check.h"
 #include "vmm/host/host_info.h"
 #include "vmm/host/probe.h"
@@ -307,14 +307,16 @@ static int finish_printing(void)
 
 int host_command(int argc, char *argv[])
 {
-	struct cpu_list allowed;
+	struct host_cpus allowed;
 	struct host host = { 0 };
 	struct error err;
 	bool json, help;
 
-	cpu_list_read_allowed(&allowed);
+	host_cpus_read(&allowed);
+	host_cpus_finish(&allowed); /* those inherited will do */
 	if (parse(argc, argv, &json, &help, &err) ||
-	    (!help && examine(&host, allowed.cpu[0], &err))) {
+	    (!help &&
+	     (host_cpus_check(&allowed, &err) || examine(&host, allowed.inherited.cpu[0], &err)))) {
 		fprintf(stderr, "minivmm: %s\n", err.text);
 		return err.status;
 	}

@@ -66,7 +66,7 @@ static const struct subcommand *find_subcommand(const char *name)
 	return NULL;
 }
 
-static int run_command(int argc, char *const argv[], const struct cpu_list *allowed,
+static int run_command(int argc, char *const argv[], const struct host_cpus *allowed,
 		       struct options *options)
 {
 	struct schedule_file schedule = { 0 };
@@ -83,18 +83,13 @@ static int run_command(int argc, char *const argv[], const struct cpu_list *allo
 	return status;
 }
 
-int main(int argc, char *argv[])
+/* A command line without a subcommand; returns the exit status. */
+static int carry_out(int argc, char *argv[], const struct host_cpus *allowed)
 {
-	const struct subcommand *subcommand = find_subcommand(argc > 1 ? argv[1] : NULL);
-	struct cpu_list allowed;
 	struct options options;
 	struct error err;
 
-	reserve_standard_descriptors();
-	if (subcommand)
-		return subcommand->run(argc - 1, argv + 1);
-	cpu_list_read_allowed(&allowed);
-	if (options_parse(argc, argv, &allowed, &options, &err)) {
+	if (options_parse(argc, argv, allowed, &options, &err)) {
 		fprintf(stderr, "minivmm: %s\n", err.text);
 		return err.status;
 	}
@@ -111,5 +106,19 @@ int main(int argc, char *argv[])
 	case COMMAND_RUN:
 		break;
 	}
-	return run_command(argc, argv, &allowed, &options);
+	return run_command(argc, argv, allowed, &options);
+}
+
+int main(int argc, char *argv[])
+{
+	const struct subcommand *subcommand = find_subcommand(argc > 1 ? argv[1] : NULL);
+	struct host_cpus allowed;
+
+	reserve_standard_descriptors();
+	if (subcommand)
+		return subcommand->run(argc - 1, argv + 1);
+	host_cpus_read(&allowed);
+	int status = carry_out(argc, argv, &allowed);
+	host_cpus_finish(&allowed);
+	return status;
 }

@@ -8,7 +8,7 @@
 
 #define MAX_ARGS 64
 
-static void check_options(const struct options *o, const struct cpu_list *allowed)
+static void check_options(const struct options *o, const struct host_cpus *allowed)
 {
 	if (o->command != COMMAND_RUN)
 		return;
@@ -24,7 +24,7 @@ static void check_options(const struct options *o, const struct cpu_list *allowe
 	must_hold(o->duration_ns > 0 && o->timeout_ns > 0, "times are in range");
 	must_hold(o->pcpus.nr >= 1, "there is a pCPU");
 	for (unsigned i = 0; i < o->pcpus.nr; i++)
-		must_hold(cpu_list_has(allowed, o->pcpus.cpu[i]), "pCPUs are allowed");
+		must_hold(cpu_list_has(&allowed->inherited, o->pcpus.cpu[i]), "pCPUs are allowed");
 	must_hold(memchr(o->guest_args, 0, sizeof(o->guest_args)) != NULL,
 		  "the guest's arguments end");
 }
@@ -43,7 +43,7 @@ static int split(char *text, char *argv[MAX_ARGS + 2])
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	const struct cpu_list allowed = { .nr = 3, .cpu = { 0, 1, 5 } };
+	const struct host_cpus allowed = { .inherited = { 3, { 0, 1, 5 } } };
 	char *argv[MAX_ARGS + 2];
 	char *text = strndup((const char *)data, size);
 	int argc = split(text, argv);

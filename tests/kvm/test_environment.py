@@ -235,6 +235,17 @@ def cpu_is_taken_away():
         require_no_stale_read(result)
 
 
+def outside_the_inherited_mask():
+    """--pcpus may name what the kernel permits to who asks, as it does an isolated CPU."""
+    if len(PCPUS) < 2:
+        print('# one CPU: there is none outside a mask')
+        return
+    result = run_json('--pcpus', PCPUS[1], *SHORT_RUN, GUEST,
+                      preexec_fn=lambda: os.sched_setaffinity(0, PCPUS[:1]))
+    result.require_status(0)
+    result.require(result.json['config']['pcpus'] == [PCPUS[1]], 'another pCPU')
+
+
 # ---- limits ----------------------------------------------------------------------------------
 
 def ends_orderly_within(limit, values):
@@ -280,6 +291,7 @@ suite.test('SIGSTOP and SIGCONT', stopped_and_continued)
 suite.test('SIGSTOP and SIGCONT during start-up', stopped_while_it_starts)
 suite.test('the clock is set', clock_is_set)
 suite.test('a CPU is taken away', cpu_is_taken_away)
+suite.test('a pCPU outside the inherited mask', outside_the_inherited_mask)
 suite.test('memory is limited', memory_is_limited)
 suite.test('open files are limited', open_files_are_limited)
 suite.done()

@@ -4,7 +4,7 @@
 #include "pcpu_stage.h"
 
 #include <check.h>
-#include <sched.h>
+#include <limits.h>
 #include <signal.h>
 #include <string.h>
 
@@ -50,17 +50,21 @@ static bool make_call(struct actor *a)
 	return false;
 }
 
+#define MANY INT_MAX
+
 /* The one CPU that the calling thread may run on, or -1. */
 static int pinned_to(void)
 {
-	cpu_set_t set;
+	struct cpu_mask mask;
+	int only = -1;
 
-	sched_getaffinity(0, sizeof(set), &set);
-	for (int cpu = 0; CPU_COUNT(&set) == 1 && cpu < CPU_SETSIZE; cpu++) {
-		if (CPU_ISSET(cpu, &set))
-			return cpu;
+	ck_assert_int_eq(cpu_mask_read(&mask), 0);
+	for (int cpu = 0; cpu < (int)(mask.bytes * 8); cpu++) {
+		if (cpu_mask_has(&mask, cpu))
+			only = only < 0 ? cpu : MANY;
 	}
-	return -1;
+	cpu_mask_finish(&mask);
+	return only == MANY ? -1 : only;
 }
 
 static void *act(void *argument)
@@ -172,14 +176,15 @@ void stage_let_time_pass(void)
 
 void stage_choose_host_cpus(int host_cpu[NR_PCPUS])
 {
-	cpu_set_t set;
+	struct cpu_mask mask;
 	unsigned nr = 0;
 
-	sched_getaffinity(0, sizeof(set), &set);
-	for (int cpu = 0; cpu < CPU_SETSIZE && nr < NR_PCPUS; cpu++) {
-		if (CPU_ISSET(cpu, &set))
+	ck_assert_int_eq(cpu_mask_read(&mask), 0);
+	for (int cpu = 0; cpu < (int)(mask.bytes * 8) && nr < NR_PCPUS; cpu++) {
+		if (cpu_mask_has(&mask, cpu))
 			host_cpu[nr++] = cpu;
 	}
+	cpu_mask_finish(&mask);
 	for (; nr < NR_PCPUS; nr++)
 		host_cpu[nr] = host_cpu[0];
 }

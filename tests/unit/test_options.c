@@ -11,7 +11,7 @@
 
 #define MAX_WORDS 24
 
-static const struct cpu_list allowed = { 3, { 0, 1, 3 } };
+static const struct host_cpus allowed = { .inherited = { 3, { 0, 1, 3 } } };
 
 /* Parses a command line whose words are separated by single spaces. */
 static int parse(const char *line, struct options *ret, struct error *err)
@@ -45,7 +45,7 @@ START_TEST(defaults_are_as_documented)
 	ck_assert_str_eq(o.guest_args, "");
 	ck_assert_uint_eq(o.nr_vcpus, 6);
 	ck_assert_uint_eq(o.nr_vms, 1);
-	ck_assert_mem_eq(&o.pcpus, &allowed, sizeof(allowed));
+	ck_assert_mem_eq(&o.pcpus, &allowed.inherited, sizeof(allowed.inherited));
 	ck_assert_uint_eq(o.mem_bytes, 64 << 20);
 	ck_assert_uint_eq(o.slice_ns, 4000000);
 	ck_assert_uint_eq(o.slice_jitter_pct, 25);
@@ -135,12 +135,12 @@ END_TEST
 
 START_TEST(the_default_vcpus_are_no_more_than_the_most)
 {
-	struct cpu_list many = { .nr = 200 };
+	struct host_cpus many = { .inherited.nr = 200 };
 	struct options o;
 	struct error err;
 
 	for (int i = 0; i < 200; i++)
-		many.cpu[i] = i;
+		many.inherited.cpu[i] = i;
 	ck_assert_int_eq(options_parse(2, (char *[]){ "minivmm", "g", NULL }, &many, &o, &err), 0);
 	ck_assert_uint_eq(o.nr_vcpus, MV_MAX_VCPUS);
 }

@@ -10,7 +10,7 @@
 
 #define MAX_WORDS 40
 
-static const struct cpu_list allowed = { 3, { 0, 1, 3 } };
+static const struct host_cpus allowed = { .inherited = { 3, { 0, 1, 3 } } };
 
 static char *quote(const char *word)
 {

@@ -10,7 +10,7 @@
 #include "vmm/sweep/plan/preset.h"
 #include "vmm/sweep/plan/sweep_options.h"
 
-static const struct cpu_list allowed = { .nr = 2, .cpu = { 0, 1 } };
+static const struct host_cpus allowed = { .inherited = { 2, { 0, 1 } } };
 
 static int parse(const char *line, struct sweep_options *o, struct error *err)
 {

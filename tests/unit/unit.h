@@ -36,6 +36,7 @@
 	X(guest_steal)   \
 	X(guest_vectors)  \
 	X(hist)          \
+	X(host_cpus)     \
 	X(json)          \
 	X(judge)         \
 	X(kvm_ioctl)     \

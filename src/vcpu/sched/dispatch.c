@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Decisions of the scheduler, made and carried out under its lock. */
-#define _GNU_SOURCE
 #include "vcpu/sched/dispatch.h"
 
 #include <linux/futex.h>
-#include <sched.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -18,11 +16,8 @@ unsigned dispatch_gangs_per_vm(const struct pcpu_config *config)
 void dispatch_pin(struct pcpus *p, unsigned i, unsigned pcpu)
 {
 	struct pcpu_waiter *w = &p->waiter[i];
-	cpu_set_t set;
 
-	CPU_ZERO(&set);
-	CPU_SET(p->pcpu[pcpu].host_cpu, &set);
-	sched_setaffinity(w->tid, sizeof(set), &set);
+	cpu_mask_apply(&p->pcpu[pcpu].host_cpu, w->tid);
 	w->affine_to = pcpu;
 }
 

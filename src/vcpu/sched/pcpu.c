@@ -53,6 +53,16 @@ static struct sched_entity make_entity(const struct pcpu_config *config, unsigne
 	};
 }
 
+static int init_each_pcpu(struct pcpus *p)
+{
+	for (unsigned c = 0; c < p->config.nr_pcpus; c++) {
+		p->pcpu[c].current = NOBODY;
+		if (cpu_mask_init(&p->pcpu[c].host_cpu, p->config.host_cpu[c]))
+			return -1;
+	}
+	return 0;
+}
+
 int pcpus_init(struct pcpus *p, const struct pcpu_config *config, struct error *err)
 {
 	unsigned nr_entities = config->nr_vms * config->nr_vcpus;
@@ -64,12 +74,10 @@ int pcpus_init(struct pcpus *p, const struct pcpu_config *config, struct error *
 	p->pcpu = calloc(config->nr_pcpus, sizeof(*p->pcpu));
 	p->entity = calloc(nr_entities, sizeof(*p->entity));
 	p->waiter = calloc(nr_entities, sizeof(*p->waiter));
-	if (!p->pcpu || !p->entity || !p->waiter) {
+	if (!p->pcpu || !p->entity || !p->waiter || init_each_pcpu(p)) {
 		pcpus_finish(p);
 		return error_set(err, EXIT_HOST, "not enough memory for %u vCPUs", nr_entities);
 	}
-	for (unsigned c = 0; c < config->nr_pcpus; c++)
-		p->pcpu[c] = (struct pcpu){ .host_cpu = config->host_cpu[c], .current = NOBODY };
 	for (unsigned i = 0; i < nr_entities; i++)
 		p->entity[i] = make_entity(config, i);
 	return 0;
@@ -81,6 +89,8 @@ void pcpus_finish(struct pcpus *p)
 		if (p->waiter[i].has_timer)
 			timer_delete(p->waiter[i].slice_timer);
 	}
+	for (unsigned c = 0; p->pcpu && c < p->config.nr_pcpus; c++)
+		cpu_mask_finish(&p->pcpu[c].host_cpu);
 	free(p->pcpu);
 	free(p->entity);
 	free(p->waiter);

@@ -22,6 +22,7 @@
 #include <time.h>
 
 #include "minivmm/abi.h"
+#include "vcpu/base/cpu_mask.h"
 #include "vcpu/base/error.h"
 #include "vcpu/sched/replay.h"
 #include "vcpu/sched/sched_policy.h"
@@ -42,9 +43,9 @@ struct pcpu_config {
 };
 
 struct pcpu {
-	int host_cpu;
-	int current;		 /* index of the vCPU that holds it, or -1 */
-	uint64_t slice_start_ns; /* CLOCK_MONOTONIC */
+	struct cpu_mask host_cpu; /* that one alone */
+	int current;		  /* index of the vCPU that holds it, or -1 */
+	uint64_t slice_start_ns;  /* CLOCK_MONOTONIC */
 	uint64_t slice_end_ns;
 	bool timed;			       /* the timer of `current` will end the slice */
 	bool extended;			       /* by the grace */

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Lists of host CPUs. */
-#define _GNU_SOURCE /* sched_getaffinity() */
 #include "vmm/cli/cpu_list.h"
 
-#include <sched.h>
 #include <stdio.h>
 
 bool cpu_list_has(const struct cpu_list *cpus, int cpu)
@@ -40,18 +38,5 @@ void cpu_list_format(const struct cpu_list *cpus, char *text, size_t size)
 
 		used += n > 0 ? (size_t)n : 0;
 		first = last + 1;
-	}
-}
-
-void cpu_list_read_allowed(struct cpu_list *ret_cpus)
-{
-	cpu_set_t set;
-
-	*ret_cpus = (struct cpu_list){ 0 };
-	if (sched_getaffinity(0, sizeof(set), &set))
-		return;
-	for (int cpu = 0; cpu < CPU_SETSIZE && ret_cpus->nr < MAX_PCPUS; cpu++) {
-		if (CPU_ISSET(cpu, &set))
-			ret_cpus->cpu[ret_cpus->nr++] = cpu;
 	}
 }

@@ -19,7 +19,4 @@ bool cpu_list_has(const struct cpu_list *cpus, int cpu);
 /* Writes the list as text, runs of successive CPUs as a range; cut off at `size`. */
 void cpu_list_format(const struct cpu_list *cpus, char *text, size_t size);
 
-/* The CPUs that this process may use; none if the kernel does not say. */
-void cpu_list_read_allowed(struct cpu_list *ret_cpus);
-
 #endif

@@ -71,29 +71,6 @@ void options_set_defaults(struct options *o)
 	};
 }
 
-static int check_pcpus(const struct cpu_list *pcpus, const struct cpu_list *allowed,
-		       struct error *err)
-{
-	char usable[128];
-
-	for (unsigned i = 0; i < pcpus->nr; i++) {
-		struct cpu_list before = *pcpus;
-
-		before.nr = i;
-		if (cpu_list_has(&before, pcpus->cpu[i]))
-			return error_set(err, EXIT_USAGE, "--pcpus names CPU %d twice",
-					 pcpus->cpu[i]);
-		if (cpu_list_has(allowed, pcpus->cpu[i]))
-			continue;
-		cpu_list_format(allowed, usable, sizeof(usable));
-		return error_set(err, EXIT_USAGE,
-				 "--pcpus names CPU %d, which is offline or not allowed to this "
-				 "process: choose from %s",
-				 pcpus->cpu[i], usable);
-	}
-	return 0;
-}
-
 /* Siblings can run at the same time only if their slices begin at the same time. */
 const char *options_default_slice_alignment(const struct options *o)
 {
@@ -117,16 +94,18 @@ static int complete_slice_alignment(struct options *o, struct error *err)
 }
 
 /* Fills in the defaults that depend on other options, and checks what all of them say. */
-static int complete(struct options *o, const struct cpu_list *allowed, struct error *err)
+static int complete(struct options *o, const struct host_cpus *allowed, struct error *err)
 {
 	if (!o->guest_path)
 		return error_set(err, EXIT_USAGE,
 				 "no guest given: minivmm [OPTIONS] GUEST.ELF [-- KEY=VALUE ...]");
 	if (o->quiet && o->verbose)
 		return error_set(err, EXIT_USAGE, "--quiet and --verbose exclude each other");
+	if (host_cpus_check(allowed, err))
+		return -1;
 	if (o->pcpus.nr == 0)
-		o->pcpus = *allowed;
-	if (check_pcpus(&o->pcpus, allowed, err))
+		o->pcpus = allowed->inherited;
+	if (host_cpus_check_list(allowed, &o->pcpus, err))
 		return -1;
 	if (o->nr_vcpus == 0)
 		o->nr_vcpus = 2 * o->pcpus.nr < MV_MAX_VCPUS ? 2 * o->pcpus.nr : MV_MAX_VCPUS;
@@ -192,7 +171,7 @@ static struct command_table make_table(struct command_row row[COMMAND_LINE_ROWS]
 	};
 }
 
-int options_parse(int argc, char *const argv[], const struct cpu_list *allowed,
+int options_parse(int argc, char *const argv[], const struct host_cpus *allowed,
 		  struct options *ret_options, struct error *err)
 {
 	struct command_row rows[COMMAND_LINE_ROWS];

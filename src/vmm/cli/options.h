@@ -11,6 +11,7 @@
 #include "minivmm/abi.h"
 #include "vcpu/base/error.h"
 #include "vmm/cli/cpu_list.h"
+#include "vmm/cli/host_cpus.h"
 
 #define MAX_VMS 64
 
@@ -60,13 +61,13 @@ struct options {
 };
 
 /*
- * Parses a command line. `allowed` are the host CPUs that the process may use
- * (the default pCPUs, and the only ones that --pcpus may name). Names stay
- * pointers into argv or into constant tables.
+ * Parses a command line. `allowed` are the host CPUs that the process may use:
+ * those inherited are the default pCPUs, those permitted the only ones that --pcpus
+ * may name. Names stay pointers into argv or into constant tables.
  *
- * Returns 0, or -1 with err->status EXIT_USAGE.
+ * Returns 0, or -1 with err->status EXIT_USAGE, or EXIT_HOST if CPUs are not known.
  */
-int options_parse(int argc, char *const argv[], const struct cpu_list *allowed,
+int options_parse(int argc, char *const argv[], const struct host_cpus *allowed,
 		  struct options *ret_options, struct error *err);
 
 /* What goes without saying, but for what depends on other options or on the machine. */

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "minivmm/abi.h"
+#include "vcpu/base/cpu_mask.h"
 #include "vcpu/sched/pcpu.h"
 #include "vmm/host/ring_start.h"
 #include "vmm/machine/vm.h"
@@ -26,7 +27,7 @@ static const uint8_t spin_for_ever[] = { 0xeb, 0xfe };
 
 struct marks_probe {
 	struct vm vm;
-	int host_cpu;
+	struct cpu_mask cpu;
 	bool attached; /* atomic: the thread runs where it should, and its tid is known */
 	bool stop;     /* atomic */
 	bool marked;   /* somebody looked, and saw a mark */
@@ -37,15 +38,11 @@ struct marks_probe {
  * Both threads have to get their share of the CPU, whatever policy the user chose for us: of
  * two of SCHED_FIFO the second would not run before the first has ended.
  */
-static void share_cpu(int host_cpu)
+static void share_cpu(const struct cpu_mask *cpu)
 {
-	cpu_set_t set;
-
 	sched_setscheduler(0, SCHED_OTHER, &(struct sched_param){ 0 });
 
-	CPU_ZERO(&set);
-	CPU_SET(host_cpu, &set);
-	sched_setaffinity(0, sizeof(set), &set);
+	cpu_mask_apply(cpu, 0);
 }
 
 static void *run_guest_thread(void *argument)
@@ -53,7 +50,7 @@ static void *run_guest_thread(void *argument)
 	struct marks_probe *p = argument;
 
 	p->exit.kind = VCPU_EXIT_KICK;
-	share_cpu(p->host_cpu);
+	share_cpu(&p->cpu);
 	p->vm.vcpu[0].tid = (pid_t)syscall(SYS_gettid);
 	__atomic_store_n(&p->attached, true, __ATOMIC_RELEASE);
 	while (!__atomic_load_n(&p->stop, __ATOMIC_ACQUIRE) && p->exit.kind == VCPU_EXIT_KICK)
@@ -83,7 +80,7 @@ static void *look_from_same_cpu(void *argument)
 {
 	struct marks_probe *p = argument;
 
-	share_cpu(p->host_cpu);
+	share_cpu(&p->cpu);
 	p->marked = see_mark(p);
 	return NULL;
 }
@@ -121,13 +118,16 @@ static int look(struct marks_probe *p)
 
 int kernel_marks_probe(const struct kvm *kvm, int host_cpu, bool *ret_marks, struct error *err)
 {
-	struct marks_probe p = { .host_cpu = host_cpu };
+	struct marks_probe p = { 0 };
 
+	if (cpu_mask_init(&p.cpu, host_cpu))
+		return error_set(err, EXIT_HOST, "not enough memory for a mask of CPUs");
 	if (vm_init(&p.vm, kvm, 0, 1, MV_MEM_MIN_BYTES, err))
 		return -1;
 	int result = start_spinning(&p, err);
 	int failed = result ? 0 : look(&p);
 	vm_finish(&p.vm);
+	cpu_mask_finish(&p.cpu);
 	if (failed)
 		return error_set_errno(err, EXIT_HOST, failed, "cannot create a thread");
 	if (!result && p.exit.kind != VCPU_EXIT_KICK)

@@ -47,9 +47,9 @@ static void add_mechanisms(struct words *w, const struct schedule_file *file)
 }
 
 /* As many host CPUs as there were; which, is for this machine to say. */
-static void add_pcpus(struct words *w, const struct cpu_list *allowed, unsigned nr_pcpus)
+static void add_pcpus(struct words *w, const struct host_cpus *allowed, unsigned nr_pcpus)
 {
-	struct cpu_list cpus = *allowed;
+	struct cpu_list cpus = allowed->inherited;
 	char value[WORD_BYTES];
 
 	cpus.nr = nr_pcpus < cpus.nr ? nr_pcpus : cpus.nr;
@@ -58,7 +58,7 @@ static void add_pcpus(struct words *w, const struct cpu_list *allowed, unsigned 
 }
 
 static void list_words(struct words *w, const struct schedule_file *file,
-		       const struct cpu_list *allowed)
+		       const struct host_cpus *allowed)
 {
 	add_number(w, "vms", file->nr_vms);
 	add_number(w, "vcpus", file->nr_vcpus);
@@ -70,7 +70,7 @@ static void list_words(struct words *w, const struct schedule_file *file,
 
 /* The recorded options come first, so that the command line has the last word. */
 static int parse_with(const struct words *w, int argc, char *const argv[],
-		      const struct cpu_list *allowed, struct options *options, struct error *err)
+		      const struct host_cpus *allowed, struct options *options, struct error *err)
 {
 	char **all = calloc((size_t)(argc + w->nr + 1), sizeof(*all));
 
@@ -84,7 +84,7 @@ static int parse_with(const struct words *w, int argc, char *const argv[],
 	return failed;
 }
 
-static int complete_options(int argc, char *const argv[], const struct cpu_list *allowed,
+static int complete_options(int argc, char *const argv[], const struct host_cpus *allowed,
 			    const struct schedule_file *file, struct options *options,
 			    struct error *err)
 {
@@ -131,7 +131,7 @@ static FILE *open_schedule(const char *path, struct error *err)
 	return in;
 }
 
-int record_replay_load(int argc, char *const argv[], const struct cpu_list *allowed,
+int record_replay_load(int argc, char *const argv[], const struct host_cpus *allowed,
 		       struct options *options, struct schedule_file *ret_file, struct error *err)
 {
 	FILE *in = open_schedule(options->replay_path, err);

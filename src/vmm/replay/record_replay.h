@@ -15,7 +15,7 @@
  * open is as it was recorded. Returns 0, or -1 with an error: the file is no good, or
  * was recorded with other numbers of VMs, vCPUs or pCPUs.
  */
-int record_replay_load(int argc, char *const argv[], const struct cpu_list *allowed,
+int record_replay_load(int argc, char *const argv[], const struct host_cpus *allowed,
 		       struct options *options, struct schedule_file *ret_file, struct error *err);
 
 /* Empty until it is opened. */

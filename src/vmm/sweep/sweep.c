@@ -270,7 +270,7 @@ static int report_sweep(struct sweep *s, enum exit_status *ret_status, struct er
 	return failed;
 }
 
-static int sweep_steps(struct sweep *s, const struct cpu_list *allowed, int *ret_status,
+static int sweep_steps(struct sweep *s, const struct host_cpus *allowed, int *ret_status,
 		       struct error *err)
 {
 	enum exit_status status = EXIT_PASS;
@@ -292,13 +292,14 @@ static int sweep_steps(struct sweep *s, const struct cpu_list *allowed, int *ret
 int sweep_command(int argc, char *argv[])
 {
 	struct sweep s = { .lock_fd = -1 };
-	struct cpu_list allowed;
+	struct host_cpus allowed;
 	struct error err;
 	int status;
 
-	cpu_list_read_allowed(&allowed);
+	host_cpus_read(&allowed);
 	int failed = sweep_options_parse(argc, argv, &allowed, &s.options, &err);
 	if (!failed && s.options.command == SWEEP_HELP) {
+		host_cpus_finish(&allowed);
 		sweep_options_print_help(stdout);
 		return EXIT_PASS;
 	}
@@ -306,6 +307,7 @@ int sweep_command(int argc, char *argv[])
 		fprintf(stderr, "minivmm: %s\n", err.text);
 		status = err.status;
 	}
+	host_cpus_finish(&allowed);
 	plan_finish(&s.plan);
 	json_object_put(s.manifest);
 	if (s.lock_fd >= 0)

@@ -131,7 +131,7 @@ int manifest_options(json_object *manifest, struct sweep_options *ret_options, s
 {
 	const char *guest = json_get_text(json_get(manifest, "guest"), "path");
 	json_object *arguments = json_get(manifest, "arguments");
-	struct cpu_list allowed = { .nr = (unsigned)json_get_u64(manifest, "pcpus") };
+	struct host_cpus allowed = { .inherited.nr = (unsigned)json_get_u64(manifest, "pcpus") };
 	char *argv[MAX_ARGUMENTS + 3] = { (char *)"sweep", (char *)guest };
 	int argc = 2;
 	size_t nr = json_object_is_type(arguments, json_type_array)

@@ -391,7 +391,7 @@ static int set_words(struct sweep_options *o, const char *shootdown, const char 
 	return o->mechanisms.nr ? 0 : set_shootdown(o, &row, shootdown, err);
 }
 
-static int complete(struct sweep_options *o, const struct cpu_list *allowed, struct error *err)
+static int complete(struct sweep_options *o, const struct host_cpus *allowed, struct error *err)
 {
 	static const struct count_list one = { 1, { 1 } }, ratios = { 3, { 1, 2, 3 } };
 	const struct preset *preset = preset_find(o->preset);
@@ -410,12 +410,14 @@ static int complete(struct sweep_options *o, const struct cpu_list *allowed, str
 	}
 	set_counts(&o->matrix.vcpus_per_pcpu, o->matrix.vms.nr ? &one : &ratios);
 	set_counts(&o->matrix.vms, &one);
-	o->matrix.nr_pcpus = o->pcpus.nr ? o->pcpus.nr : allowed->nr;
+	if (!o->pcpus.nr && host_cpus_check(allowed, err))
+		return -1;
+	o->matrix.nr_pcpus = o->pcpus.nr ? o->pcpus.nr : allowed->inherited.nr;
 	return set_words(o, preset ? preset->shootdown : "ipi,pv", preset ? preset->scenario : NULL,
 			 err);
 }
 
-int sweep_options_parse(int argc, char *const argv[], const struct cpu_list *allowed,
+int sweep_options_parse(int argc, char *const argv[], const struct host_cpus *allowed,
 			struct sweep_options *ret_options, struct error *err)
 {
 	struct command_row rows[COMMAND_LINE_ROWS];
@@ -496,7 +498,7 @@ void sweep_run_command(const struct sweep_options *o, const struct cell *cell, u
 }
 
 int sweep_check_cells(const struct sweep_options *o, const struct plan *plan,
-		      const struct cpu_list *allowed, struct error *err)
+		      const struct host_cpus *allowed, struct error *err)
 {
 	for (unsigned i = 0; i < plan->nr_cells; i++) {
 		struct run_command command;

@@ -10,6 +10,7 @@
 #include "minivmm/abi.h"
 #include "vcpu/base/error.h"
 #include "vmm/cli/cpu_list.h"
+#include "vmm/cli/host_cpus.h"
 #include "vmm/sweep/plan/matrix.h"
 
 #define SWEEP_MAX_REPEATS 1000
@@ -42,7 +43,7 @@ struct sweep_options {
  * takes a value is one of the sweep too, and may list values with commas between them.
  * `allowed` are the host CPUs that the process may use. Returns 0, or -1 with EXIT_USAGE.
  */
-int sweep_options_parse(int argc, char *const argv[], const struct cpu_list *allowed,
+int sweep_options_parse(int argc, char *const argv[], const struct host_cpus *allowed,
 			struct sweep_options *ret_options, struct error *err);
 
 /* The command line of one run. The words are its own, and end with NULL. */
@@ -60,7 +61,7 @@ void sweep_run_command(const struct sweep_options *o, const struct cell *cell, u
 
 /* Gives the command of every cell to the parser of runs. 0, or -1 with EXIT_USAGE. */
 int sweep_check_cells(const struct sweep_options *o, const struct plan *plan,
-		      const struct cpu_list *allowed, struct error *err);
+		      const struct host_cpus *allowed, struct error *err);
 
 void sweep_options_print_help(FILE *out);
 

@@ -28,7 +28,8 @@ FLAGS = ['-std=gnu11', '-O1', '-D_GNU_SOURCE', '-fsanitize=address,undefined',
 # Of these, calls can be made to fail.
 LIBC_FAILURES = ['tests/unit/libc_failures.c']
 WRAPPED = ['-Wl,--wrap=' + call
-           for call in ('calloc', 'malloc', 'pthread_mutex_unlock', 'read', 'realloc')]
+           for call in ('calloc', 'fsync', 'linkat', 'malloc', 'pthread_mutex_unlock', 'read',
+                        'realloc', 'renameat')]
 # steal.c names functions of vcpu.c, which need KVM and are not called here.
 LIBRARIES = ['-fsanitize=address,undefined', *WRAPPED, '-Wl,--unresolved-symbols=ignore-all', '-lcheck_pic', '-lsubunit', '-lelf', '-lrt', '-lm', '-pthread']
 

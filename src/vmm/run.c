@@ -242,10 +242,9 @@ static int run_steps(struct run *run, struct error *err)
 
 int run_guest(const struct options *options, const struct schedule_file *schedule)
 {
-	struct run run = { .options = options,
-			   .schedule = schedule,
-			   .start_ns = monotonic_ns(),
-			   .kvm.fd = -1 };
+	struct run run = {
+		.options = options, .schedule = schedule, .start_ns = monotonic_ns(), .kvm.fd = -1
+	};
 	struct error err;
 
 	block_signals();

@@ -123,6 +123,45 @@ def full_file_system():
             subprocess.run(['umount', directory], check=True)
 
 
+def result_is_mounted():
+    """As `docker -v FILE:FILE` does it: no other file can take its place."""
+    with tempfile.TemporaryDirectory() as directory:
+        paths = [os.path.join(directory, name) for name in ('result.json', 'trace', 'schedule')]
+        for path in paths:
+            with open(path, 'w', encoding='ascii') as file:
+                file.write(OLDER)
+        mount = ''.join(f'mount --bind {path} {path} && ' for path in paths)
+        if subprocess.run(['unshare', '-rm', 'sh', '-c', mount + 'true'], capture_output=True,
+                          check=False).returncode:
+            print('# no right to mount')
+            return
+        result = run('-rm', 'sh', '-c', mount + 'exec "$@"', 'sh', start_path(), '--json', paths[0],
+                     '--trace', paths[1], '--record', paths[2], *SHORT, command=('unshare',))
+        result.require_status(0)
+        result.require(result.stderr == '', 'something on stderr')
+        result.require_stdout('^PASS: ')
+        result.json = read_json(result, paths[0])
+        result.require(result.json and result.json['verdict'] == 'pass', 'there is no result')
+        json.loads(read_text(paths[1]))
+        result.require(read_text(paths[2]) != OLDER, 'there is no schedule')
+        result.require(len(os.listdir(directory)) == 3, 'left files behind')
+
+
+def files_are_limited():
+    """What is too large is not written, and everything else is: no signal ends the run."""
+    with tempfile.TemporaryDirectory() as directory:
+        paths = [os.path.join(directory, name) for name in ('result.json', 'schedule')]
+        write_older(directory)
+        # What gcov writes at the end of a program built with it is larger, too.
+        result = run('--json', paths[0], '--record', paths[1], *SHORT,
+                     env=os.environ | {'GCOV_ERROR_FILE': '/dev/null'},
+                     preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096)))
+        result.require_status(3)
+        result.require_one_error("could not be written to '.*result.json': File too large")
+        result.require_stdout('^PASS: ')
+        result.require(read_text(paths[0]) == OLDER, 'the older result has changed')
+
+
 def stdout_is_full():
     with open('/dev/full', 'wb') as full:
         result = run(*SHORT, stdout=full)
@@ -283,6 +322,8 @@ suite = Suite()
 suite.test('killed at random moments', killed_at_random_moments)
 suite.test('killed at each call of the report', killed_at_each_call_of_the_report)
 suite.test('full file system', full_file_system)
+suite.test('the results are mounts of their own', result_is_mounted)
+suite.test('the size of files is limited', files_are_limited)
 suite.test('stdout is full', stdout_is_full)
 suite.test('the JSON goes to a full device', json_is_full)
 suite.test('the path of the guest is no UTF-8', guest_path_is_no_utf8)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Lets a call of libc fail, or do less, that nothing else does so to in a test. The linker puts
- * these wrappers in the place of calloc(), malloc(), realloc() and read() (`--wrap`).
+ * these wrappers in the place of calloc(), malloc(), read() and others (`--wrap`).
  */
 #ifndef TESTS_LIBC_FAILURES_H
 #define TESTS_LIBC_FAILURES_H
@@ -19,6 +19,13 @@ void read_at_most(size_t bytes);
 
 /* How many bytes the last read() of this thread asked for. */
 size_t last_read_asked_for(void);
+
+/* Likewise the next fsync(), with this errno. */
+void fail_next_fsync(int with_errno);
+
+/* The calls since the last question that make a result durable: f for fsync(), l for
+ * linkat(), r for renameat(). */
+const char *durability_calls(void);
 
 /* Besides, pthread_mutex_unlock() fails the test if nobody has locked the mutex. */
 

@@ -1,18 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /* The file of --json: whole or not there, and whether it can be written known early. */
+#define _GNU_SOURCE /* unshare() */
 #include "unit.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "libc_failures.h"
 #include "vmm/base/output_file.h"
 
 static char directory[64];
@@ -227,6 +231,108 @@ START_TEST(a_result_that_does_not_fit_leaves_the_older_one)
 }
 END_TEST
 
+/* ---- durable, and in place where nothing else can be -------------------------------- */
+
+START_TEST(a_result_is_on_disk_before_it_has_its_name)
+{
+	struct output_file output;
+
+	enter_directory();
+	open_well(&output, "r.json");
+	durability_calls();
+	commit_well(&output, "new\n");
+	ck_assert_str_eq(durability_calls(), "fl");
+	open_well(&output, "r.json");
+	commit_well(&output, "newer\n"); /* the name is taken: another one, and replace it */
+	ck_assert_str_eq(durability_calls(), "fllr");
+	assert_holds("r.json", "newer\n");
+	leave_directory("r.json", NULL);
+}
+END_TEST
+
+START_TEST(what_is_not_on_disk_gets_no_name)
+{
+	struct output_file output;
+	struct error err;
+
+	enter_directory();
+	write_file("r.json", "old\n");
+	open_well(&output, "r.json");
+	fail_next_fsync(EIO);
+	ck_assert_int_eq(output_file_commit(&output, "new\n", 4, &err), -1);
+	ck_assert_ptr_nonnull(strstr(err.text, "Input/output error"));
+	assert_holds("r.json", "old\n");
+	leave_directory("r.json", NULL);
+}
+END_TEST
+
+static int print_new(FILE *out, void *context)
+{
+	(void)context;
+	return fputs("new\n", out) < 0 ? -1 : 0;
+}
+
+/* That is how a container gets a single file of its host. */
+START_TEST(a_mount_of_its_own_is_written_in_place)
+{
+	struct output_file output;
+	struct error err;
+
+	enter_directory();
+	write_file("outside", "old, and longer than the new one\n");
+	write_file("r.json", "");
+	if (unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0 ||
+	    mount("outside", "r.json", NULL, MS_BIND, NULL) < 0) {
+		leave_directory("outside", "r.json"); /* no right to mount */
+		return;
+	}
+	open_well(&output, "r.json");
+	assert_holds("outside", "old, and longer than the new one\n");
+	output_file_discard(&output);
+	assert_holds("outside", "old, and longer than the new one\n");
+	open_well(&output, "r.json");
+	durability_calls();
+	commit_well(&output, "text\n");
+	assert_holds("outside", "text\n");
+	ck_assert_str_eq(durability_calls(), "f");
+	open_well(&output, "r.json");
+	ck_assert_int_eq(output_file_commit_printed(&output, print_new, NULL, &err), 0);
+	assert_holds("r.json", "new\n");
+	ck_assert_int_eq(umount("r.json"), 0);
+	leave_directory("outside", "r.json");
+}
+END_TEST
+
+/* Root may do all of this, and is the one who can stand in for somebody else. */
+START_TEST(a_file_that_only_its_owner_may_replace_is_written_in_place)
+{
+	static const mode_t modes[] = { 0555, 01777 };
+	static const uid_t somebody = 65534;
+
+	if (geteuid() != 0)
+		return;
+	for (unsigned i = 0; i < COUNT_OF(modes); i++) {
+		struct output_file output;
+		struct error err;
+
+		enter_directory();
+		write_file("r.json", "old\n");
+		ck_assert_int_eq(chmod("r.json", 0666), 0);
+		ck_assert_int_eq(chmod(".", modes[i]), 0);
+		ck_assert_int_eq(seteuid(somebody), 0);
+		open_well(&output, "r.json");
+		commit_well(&output, "new\n");
+		assert_holds("r.json", "new\n");
+		if (modes[i] == 0555) {
+			ck_assert_int_eq(output_file_open(&output, "other.json", &err), -1);
+			ck_assert_int_eq(err.status, EXIT_USAGE);
+		}
+		ck_assert_int_eq(seteuid(0), 0);
+		leave_directory("r.json", NULL);
+	}
+}
+END_TEST
+
 #define TESTS(X)                                            \
 	X(nothing_is_there_until_the_result_is_complete)    \
 	X(an_older_result_stays_until_it_is_replaced)       \
@@ -236,6 +342,10 @@ END_TEST
 	X(what_is_no_regular_file_is_written_to_directly)   \
 	X(a_full_disk_is_reported)                          \
 	X(a_closed_pipe_is_reported)                        \
-	X(a_result_that_does_not_fit_leaves_the_older_one)
+	X(a_result_that_does_not_fit_leaves_the_older_one)  \
+	X(a_result_is_on_disk_before_it_has_its_name)       \
+	X(what_is_not_on_disk_gets_no_name)                 \
+	X(a_mount_of_its_own_is_written_in_place)           \
+	X(a_file_that_only_its_owner_may_replace_is_written_in_place)
 
 UNIT_SUITE(output_file, TESTS)

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,6 +44,43 @@ static int open_directly(struct output_file *output, const char *path, struct er
 		return unwritable(output, path, errnum, err);
 	}
 	return 0;
+}
+
+/*
+ * A file that already exists, for its bytes to be replaced where they are. It is cut
+ * off only when the result is there, so that a run that fails leaves the older one.
+ */
+static int open_in_place(struct output_file *output)
+{
+	output->fd = open(output->path, O_WRONLY | O_CLOEXEC);
+	output->in_place = true;
+	return output->fd < 0 ? -1 : 0;
+}
+
+static uint64_t mount_of(int dir_fd, const char *path)
+{
+	struct statx st;
+	bool known = statx(dir_fd, path, AT_EMPTY_PATH, STATX_MNT_ID, &st) == 0 &&
+		     st.stx_mask & STATX_MNT_ID;
+
+	return known ? st.stx_mnt_id : 0;
+}
+
+/*
+ * Whether another file can take the place of this one. One that is mounted on (as
+ * containers do with single files) has to stay: EBUSY. In a directory with the sticky
+ * bit only the owner of the file or of the directory may remove it: EPERM.
+ */
+static bool is_replaceable(const struct output_file *output)
+{
+	struct stat file, directory;
+	uid_t user = geteuid();
+
+	if (mount_of(AT_FDCWD, output->path) != mount_of(output->dir_fd, "") ||
+	    stat(output->path, &file) < 0 || fstat(output->dir_fd, &directory) < 0)
+		return false;
+	return !(directory.st_mode & S_ISVTX) || user == 0 || user == file.st_uid ||
+	       user == directory.st_uid;
 }
 
 /* Splits output->path into the directory, which is opened, and the name in it. */
@@ -116,12 +154,24 @@ static int resolve(struct output_file *output, const char *path, bool exists)
 	return 0;
 }
 
+/* A file that becomes the result when it is complete. */
+static int open_new(struct output_file *output)
+{
+	return open_nameless(output) && open_named(output) ? -1 : 0;
+}
+
+static int open_for(struct output_file *output, bool exists)
+{
+	if ((!exists || is_replaceable(output)) && open_new(output) == 0)
+		return 0;
+	return exists ? open_in_place(output) : -1;
+}
+
 static int open_beside(struct output_file *output, const char *path, bool exists, struct error *err)
 {
 	if (exists && faccessat(AT_FDCWD, path, W_OK, AT_EACCESS) < 0)
 		return unwritable(output, path, errno, err);
-	if (resolve(output, path, exists) || open_directory(output) ||
-	    (open_nameless(output) && open_named(output))) {
+	if (resolve(output, path, exists) || open_directory(output) || open_for(output, exists)) {
 		int errnum = errno;
 		output_file_discard(output);
 		return unwritable(output, path, errnum, err);
@@ -192,8 +242,11 @@ static int link_temporarily(struct output_file *output)
 
 static int put_in_place(struct output_file *output)
 {
+	/* Before it has its name: what has it after a crash is whole. */
 	if (fsync(output->fd) < 0)
 		return -1;
+	if (output->in_place)
+		return 0;
 	if (!output->temp_name[0]) {
 		if (link_file(output, output->name) == 0)
 			return 0;
@@ -219,10 +272,16 @@ static int finish(struct output_file *output, int failed, struct error *err)
 	return 0;
 }
 
+/* Of a file that is written in place; whoever reads it now sees half a result. */
+static int cut_off_older(const struct output_file *output)
+{
+	return output->in_place ? ftruncate(output->fd, 0) : 0;
+}
+
 int output_file_commit(struct output_file *output, const char *text, size_t length,
 		       struct error *err)
 {
-	return finish(output, write_all(output->fd, text, length), err);
+	return finish(output, cut_off_older(output) || write_all(output->fd, text, length), err);
 }
 
 static ssize_t write_chunk(void *cookie, const char *text, size_t length)
@@ -239,7 +298,7 @@ int output_file_commit_printed(struct output_file *output, int (*print)(FILE *ou
 
 	if (!out)
 		return finish(output, -1, err);
-	int failed = print(out, context);
+	int failed = cut_off_older(output) || print(out, context);
 	int errnum = errno;
 	if (fclose(out) && !failed) {
 		failed = -1;

@@ -5,8 +5,9 @@
  * The text goes into a file without a name (O_TMPFILE) that gets its name only
  * when it is complete, so that a run that is killed leaves nothing behind and a
  * reader never sees half a result. Where the file system has no such files, a
- * hidden one in the same directory stands in. What is no regular file, such as
- * /dev/stdout or a FIFO, is written to directly.
+ * hidden one in the same directory stands in. A file whose place no other can take,
+ * since it is a mount of its own or its directory takes no new ones, is written to where
+ * it is; what is no regular file, such as /dev/stdout or a FIFO, likewise.
  */
 #ifndef VMM_OUTPUT_FILE_H
 #define VMM_OUTPUT_FILE_H
@@ -25,6 +26,7 @@ struct output_file {
 	const char *name;    /* its last part */
 	int fd;		     /* -1: closed */
 	int dir_fd;	     /* -1: written to directly */
+	bool in_place;	     /* no other file can take the place of the one that is there */
 	char temp_name[64];  /* of the file until it is complete; "": it has none */
 };
 

@@ -15,7 +15,6 @@
 #include "vmm/host/host_check.h"
 #include "vmm/host/host_info.h"
 #include "vmm/host/probe.h"
-#include "vmm/machine/collect.h"
 #include "vmm/machine/conductor.h"
 #include "vmm/machine/machine.h"
 #include "vmm/machine/memory_use.h"
@@ -23,7 +22,9 @@
 #include "vmm/machine/sandbox.h"
 #include "vmm/machine/tracer.h"
 #include "vmm/replay/record_replay.h"
+#include "vmm/report/gather.h"
 #include "vmm/report/report.h"
+#include "vmm/report/verdict.h"
 
 /* All that a run owns; each part is empty until its step has been taken. */
 struct run {
@@ -168,7 +169,7 @@ static int run_machine(struct run *run, struct error *err)
 	run->result.started_ns = run->start_ns;
 	run->result.startup_ns = m->first_run_ns - run->start_ns;
 	run->result.elapsed_ns = monotonic_ns() - m->first_run_ns;
-	if (collect_results(m, &run->result, err))
+	if (gather_results(m, &run->result, err))
 		return -1;
 	record_replay_collect(&run->record_replay, &run->result);
 	judge(m, &conducted, &run->result);

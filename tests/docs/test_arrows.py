@@ -13,7 +13,7 @@ LEFT = {
     ('guest-kernel/base', 'guest-kernel/cpu'), ('guest-kernel/cpu', 'guest-kernel/pvh'),
     ('guest-kernel/shootdown', 'guest-kernel/mechanisms'),
     ('guest-kernel/shootdown', 'guest-kernel/scenarios'),
-    ('vcpu/protocol', 'vcpu/cpu'), ('vmm/machine', 'vmm/report'),
+    ('vcpu/protocol', 'vcpu/cpu'),
 }
 
 source = pathlib.Path(sys.argv[1])

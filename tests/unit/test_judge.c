@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* How a run is judged, from what its guests left: collecting, verdict, exit status. */
+/* How a run is judged, from what its guests left: gathering, verdict, exit status. */
 #include "unit.h"
 
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "vmm/machine/collect.h"
+#include "vmm/report/gather.h"
+#include "vmm/report/verdict.h"
 
 #define NR_VCPUS 2
 #define NR_MECHS 2
@@ -67,7 +68,7 @@ static int status(void)
 {
 	struct error err;
 
-	ck_assert_int_eq(collect_results(&run.machine, &run.result, &err), 0);
+	ck_assert_int_eq(gather_results(&run.machine, &run.result, &err), 0);
 	judge(&run.machine, &run.conducted, &run.result);
 	result_finish(&run.result);
 	return result_exit_status(&run.result);

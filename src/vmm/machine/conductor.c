@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "vmm/cli/names.h"
-#include "vmm/machine/collect.h"
+#include "vmm/machine/results_block.h"
 
 #define PHASE_NS	250000000ull /* if slices are short; see plan() */
 #define TURNS_PER_PHASE 8	     /* times that each vCPU gets a pCPU in a phase, at least */
@@ -179,7 +179,7 @@ static void announce(struct conductor *c, uint32_t phase)
  */
 static bool has_enough(const struct conductor *c, uint64_t shootdowns)
 {
-	struct so_far so_far = collect_so_far(c->m, c->mechanism);
+	struct so_far so_far = results_block_so_far(c->m, c->mechanism);
 
 	return so_far.shootdowns >= shootdowns && so_far.oracle_reads > 0;
 }

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "vmm/machine/collect.h"
+#include "vmm/machine/results_block.h"
 
 #define NS_PER_100MS 100000000ull
 
@@ -15,7 +15,7 @@ static uint64_t count_all_shootdowns(const struct machine *m)
 	uint64_t sum = 0;
 
 	for (unsigned k = 0; k < m->options->nr_mechanisms; k++)
-		sum += collect_so_far(m, k).shootdowns;
+		sum += results_block_so_far(m, k).shootdowns;
 	return sum;
 }
 

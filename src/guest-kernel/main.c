@@ -4,12 +4,13 @@
 #include "guest-kernel/base/console.h"
 #include "guest-kernel/base/lib.h"
 #include "guest-kernel/base/memory.h"
+#include "guest-kernel/base/platform.h"
 #include "guest-kernel/cpu/clock.h"
 #include "guest-kernel/cpu/paging.h"
 #include "guest-kernel/cpu/percpu.h"
-#include "guest-kernel/cpu/platform.h"
 #include "guest-kernel/cpu/x86.h"
 #include "guest-kernel/mechanisms/mechanism.h"
+#include "guest-kernel/pvh/pvh.h"
 #include "guest-kernel/scenarios/args.h"
 #include "guest-kernel/scenarios/scenario.h"
 #include "guest-kernel/shootdown/fault.h"
@@ -199,8 +200,9 @@ _Noreturn void kmain(const struct mv_boot_info *boot, uint32_t index, uint64_t b
 {
 	struct percpu *self = &percpus[index];
 
+	/* minivmm passes boot information; under another VMM it has to be made up first. */
 	if (index == 0)
-		init_machine(platform_start(boot), boot_cr3);
+		init_machine(boot ? boot : pvh_start(), boot_cr3);
 	else
 		wait_for_machine();
 	init_vcpu(self);

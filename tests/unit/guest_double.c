@@ -9,9 +9,9 @@
 
 #include "guest-kernel/base/lib.h"
 #include "guest-kernel/base/memory.h"
+#include "guest-kernel/base/platform.h"
 #include "guest-kernel/cpu/clock.h"
 #include "guest-kernel/cpu/paging.h"
-#include "guest-kernel/cpu/platform.h"
 #include "guest-kernel/scenarios/scenario.h"
 #include "guest-kernel/shootdown/fault.h"
 #include "guest-kernel/shootdown/hint.h"

@@ -11,8 +11,8 @@
 #include <signal.h>
 #include <string.h>
 
+#include "guest-kernel/base/platform.h"
 #include "guest-kernel/cpu/apic.h"
-#include "guest-kernel/cpu/platform.h"
 #include "guest-kernel/mechanisms/mechanism.h"
 #include "guest-kernel/shootdown/fault.h"
 #include "guest-kernel/shootdown/hint.h"

@@ -2,7 +2,7 @@
 /* Lines of text, composed piece by piece and printed whole. */
 #include "guest-kernel/base/console.h"
 
-#include "guest-kernel/cpu/platform.h"
+#include "guest-kernel/base/platform.h"
 
 void line_add(struct line *line, const char *text)
 {

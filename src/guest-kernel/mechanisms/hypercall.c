@@ -8,7 +8,7 @@
  * executes a handler. After Shoot4U (Ouyang and Lange, VEE 2016) and the flush
  * hypercalls of Hyper-V.
  */
-#include "guest-kernel/cpu/platform.h"
+#include "guest-kernel/base/platform.h"
 #include "guest-kernel/mechanisms/mechanism.h"
 #include "guest-kernel/shootdown/steal.h"
 

@@ -7,7 +7,7 @@
  * after the interrupts are sent; here the initiator looks at the target that it waits for
  * as long as it waits.
  */
-#include "guest-kernel/cpu/platform.h"
+#include "guest-kernel/base/platform.h"
 #include "guest-kernel/mechanisms/mechanism.h"
 #include "guest-kernel/shootdown/ipi.h"
 #include "guest-kernel/shootdown/steal.h"

@@ -63,7 +63,7 @@ in_64_bit:
 	test	%ebp, %ebp
 	jnz	other_cpu
 	mov	$pvh_stack + MV_BOOT_STACK_BYTES - 8, %esp
-	xor	%edi, %edi		/* no boot information: see platform_start() */
+	xor	%edi, %edi		/* no boot information: see kmain() */
 	xor	%esi, %esi
 	jmp	_start
 

@@ -9,9 +9,9 @@
 
 #include "guest-kernel/base/console.h"
 #include "guest-kernel/base/lib.h"
+#include "guest-kernel/base/platform.h"
 #include "guest-kernel/cpu/clock.h"
 #include "guest-kernel/cpu/percpu.h"
-#include "guest-kernel/cpu/platform.h"
 #include "guest-kernel/cpu/traps.h"
 #include "guest-kernel/cpu/x86.h"
 #include "guest-kernel/mechanisms/mechanism.h"

@@ -8,7 +8,7 @@
  */
 #include <stddef.h>
 
-#include "guest-kernel/cpu/platform.h"
+#include "guest-kernel/base/platform.h"
 #include "guest-kernel/cpu/timer.h"
 #include "guest-kernel/scenarios/scenario.h"
 #include "guest-kernel/scenarios/work.h"

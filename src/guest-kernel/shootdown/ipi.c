@@ -10,8 +10,8 @@
  */
 #include "guest-kernel/shootdown/ipi.h"
 
+#include "guest-kernel/base/platform.h"
 #include "guest-kernel/cpu/apic.h"
-#include "guest-kernel/cpu/platform.h"
 #include "guest-kernel/shootdown/hint.h"
 #include "guest-kernel/shootdown/trace.h"
 

@@ -2,8 +2,8 @@
 /* One TLB shootdown, from the PTE stores to the point where the pages may be used again. */
 #include "guest-kernel/shootdown/shootdown.h"
 
+#include "guest-kernel/base/platform.h"
 #include "guest-kernel/cpu/paging.h"
-#include "guest-kernel/cpu/platform.h"
 #include "guest-kernel/mechanisms/mechanism.h"
 #include "guest-kernel/shootdown/fault.h"
 #include "guest-kernel/shootdown/hint.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What the guest wants of the machine that it runs on, besides memory and CPUs: one
- * implementation for minivmm (platform.c), one for any VMM that starts PVH guests (pvh.c).
+ * implementation for minivmm (doorbell.c), one for any VMM that starts PVH guests (pvh.c).
  */
 #ifndef GUEST_PLATFORM_H
 #define GUEST_PLATFORM_H
@@ -53,13 +53,7 @@ struct platform {
 	void (*send_ipi)(uint32_t vcpu, uint32_t vector);
 };
 
-/* The one of the machine at hand; constant once platform_start() has returned. */
+/* The one of the machine at hand: minivmm's, unless pvh_start() has chosen its own. */
 extern const struct platform *platform;
-
-/*
- * By vCPU 0, before anything else. `boot` is what minivmm passed, or NULL under another
- * VMM; returns the boot information, which pvh.c then makes up.
- */
-const struct mv_boot_info *platform_start(const struct mv_boot_info *boot);
 
 #endif

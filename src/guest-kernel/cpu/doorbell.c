@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The machine that minivmm provides: everything goes through the doorbell. */
-#include "guest-kernel/cpu/platform.h"
+#include "guest-kernel/base/platform.h"
 
 #include "guest-kernel/cpu/x86.h"
-#include "guest-kernel/pvh/pvh.h"
 
 /* Eight characters for each exit, lowest byte first; a zero byte ends them early. */
 static void doorbell_puts(const char *text)
@@ -72,8 +71,3 @@ static const struct platform doorbell_platform = {
 };
 
 const struct platform *platform = &doorbell_platform;
-
-const struct mv_boot_info *platform_start(const struct mv_boot_info *boot)
-{
-	return boot ? boot : pvh_start();
-}

@@ -9,7 +9,7 @@
 #include "guest-kernel/cpu/paging.h"
 #include "guest-kernel/cpu/percpu.h"
 #include "guest-kernel/cpu/x86.h"
-#include "guest-kernel/mechanisms/mechanism.h"
+#include "guest-kernel/mechanisms/mechanisms.h"
 #include "guest-kernel/pvh/pvh.h"
 #include "guest-kernel/scenarios/args.h"
 #include "guest-kernel/scenarios/scenario.h"

@@ -13,7 +13,7 @@
 
 #include "guest-kernel/base/platform.h"
 #include "guest-kernel/cpu/apic.h"
-#include "guest-kernel/mechanisms/mechanism.h"
+#include "guest-kernel/mechanisms/mechanisms.h"
 #include "guest-kernel/shootdown/fault.h"
 #include "guest-kernel/shootdown/hint.h"
 #include "guest-kernel/shootdown/ipi.h"

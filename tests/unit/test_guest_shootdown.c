@@ -8,9 +8,9 @@
 #include <string.h>
 
 #include "guest-kernel/cpu/paging.h"
-#include "guest-kernel/mechanisms/mechanism.h"
 #include "guest-kernel/shootdown/fault.h"
 #include "guest-kernel/shootdown/hint.h"
+#include "guest-kernel/shootdown/mechanism.h"
 #include "guest-kernel/shootdown/oracle.h"
 #include "guest-kernel/shootdown/shootdown.h"
 #include "guest_cpu.h"

@@ -9,7 +9,7 @@
  * hypercalls of Hyper-V.
  */
 #include "guest-kernel/base/platform.h"
-#include "guest-kernel/mechanisms/mechanism.h"
+#include "guest-kernel/mechanisms/mechanisms.h"
 #include "guest-kernel/shootdown/steal.h"
 
 /* A set of vCPUs here has the layout that the host expects. */

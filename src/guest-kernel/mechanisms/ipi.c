@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* ipi: interrupt every target and wait for all of them, as on a machine of one's own. */
-#include "guest-kernel/mechanisms/mechanism.h"
+#include "guest-kernel/mechanisms/mechanisms.h"
 #include "guest-kernel/shootdown/ipi.h"
 #include "guest-kernel/shootdown/steal.h"
 

@@ -8,7 +8,7 @@
  * as long as it waits.
  */
 #include "guest-kernel/base/platform.h"
-#include "guest-kernel/mechanisms/mechanism.h"
+#include "guest-kernel/mechanisms/mechanisms.h"
 #include "guest-kernel/shootdown/ipi.h"
 #include "guest-kernel/shootdown/steal.h"
 

@@ -7,7 +7,7 @@
  * the algorithm of Linux, kvm_flush_tlb_multi() in arch/x86/kernel/kvm.c (commit
  * 858a43aae236); minivmm/pv_flush.h has the protocol.
  */
-#include "guest-kernel/mechanisms/mechanism.h"
+#include "guest-kernel/mechanisms/mechanisms.h"
 #include "guest-kernel/mechanisms/pv.h"
 #include "guest-kernel/shootdown/fault.h"
 #include "guest-kernel/shootdown/ipi.h"

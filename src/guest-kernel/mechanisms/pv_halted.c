@@ -7,7 +7,7 @@
  * waits until something else wakes it. Linux's hosts leave halted vCPUs unmarked
  * (commit 9ee83635d872), because the mark is used for other purposes as well.
  */
-#include "guest-kernel/mechanisms/mechanism.h"
+#include "guest-kernel/mechanisms/mechanisms.h"
 #include "guest-kernel/mechanisms/pv.h"
 
 const struct mechanism mechanism_pv_halted = {

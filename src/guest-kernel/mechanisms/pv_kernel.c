@@ -6,7 +6,7 @@
  * this mechanism is measured the kernel also schedules the vCPUs, since it can only
  * mark what it preempts itself.
  */
-#include "guest-kernel/mechanisms/mechanism.h"
+#include "guest-kernel/mechanisms/mechanisms.h"
 #include "guest-kernel/mechanisms/pv.h"
 
 const struct mechanism mechanism_pv_kernel = {

@@ -26,7 +26,7 @@
  * it, so in between the initiator reads its own cache. Only the target waited for is
  * looked at; what becomes of the others in the meantime is seen when their turn comes.
  */
-#include "guest-kernel/mechanisms/mechanism.h"
+#include "guest-kernel/mechanisms/mechanisms.h"
 #include "guest-kernel/mechanisms/pv.h"
 #include "guest-kernel/shootdown/fault.h"
 #include "guest-kernel/shootdown/ipi.h"

@@ -14,7 +14,7 @@
 #include "guest-kernel/cpu/percpu.h"
 #include "guest-kernel/cpu/traps.h"
 #include "guest-kernel/cpu/x86.h"
-#include "guest-kernel/mechanisms/mechanism.h"
+#include "guest-kernel/mechanisms/mechanisms.h"
 #include "guest-kernel/scenarios/args.h"
 #include "guest-kernel/shootdown/ipi.h"
 #include "minivmm/hist.h"

@@ -18,9 +18,9 @@
 #include "guest-kernel/base/memory.h"
 #include "guest-kernel/cpu/paging.h"
 #include "guest-kernel/cpu/x86.h"
-#include "guest-kernel/mechanisms/mechanism.h"
 #include "guest-kernel/scenarios/scenario.h"
 #include "guest-kernel/shootdown/fault.h"
+#include "guest-kernel/shootdown/mechanism.h"
 #include "guest-kernel/shootdown/oracle.h"
 #include "guest-kernel/shootdown/shootdown.h"
 

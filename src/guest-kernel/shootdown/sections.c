@@ -19,9 +19,9 @@
 #include "guest-kernel/shootdown/sections.h"
 
 #include "guest-kernel/cpu/x86.h"
-#include "guest-kernel/mechanisms/mechanism.h"
 #include "guest-kernel/shootdown/fault.h"
 #include "guest-kernel/shootdown/hint.h"
+#include "guest-kernel/shootdown/mechanism.h"
 #include "guest-kernel/shootdown/shootdown.h"
 
 static struct reader {

@@ -4,9 +4,9 @@
 
 #include "guest-kernel/base/platform.h"
 #include "guest-kernel/cpu/paging.h"
-#include "guest-kernel/mechanisms/mechanism.h"
 #include "guest-kernel/shootdown/fault.h"
 #include "guest-kernel/shootdown/hint.h"
+#include "guest-kernel/shootdown/mechanism.h"
 #include "guest-kernel/shootdown/oracle.h"
 #include "guest-kernel/shootdown/trace.h"
 

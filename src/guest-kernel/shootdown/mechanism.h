@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Mechanisms: the ways to make other vCPUs flush. */
+/* A mechanism, as a shootdown sees it: a way to make other vCPUs flush. */
 #ifndef GUEST_MECHANISM_H
 #define GUEST_MECHANISM_H
 
 #include "guest-kernel/base/targets.h"
 #include "guest-kernel/cpu/percpu.h"
-#include "minivmm/catalog.h"
 
 struct mechanism {
 	const char *name;
@@ -19,12 +18,5 @@ struct mechanism {
 	 */
 	void (*flush_others)(struct percpu *self, struct targets *targets);
 };
-
-#define X(id, name, host, summary) extern const struct mechanism mechanism_##id;
-MV_MECHANISMS(X)
-#undef X
-
-/* The mechanism of this name, or NULL. */
-const struct mechanism *mechanism_find(const char *name);
 
 #endif

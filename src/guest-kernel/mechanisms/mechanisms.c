@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The table of mechanisms. */
-#include "guest-kernel/mechanisms/mechanism.h"
+#include "guest-kernel/mechanisms/mechanisms.h"
 
 #include "guest-kernel/base/lib.h"
 

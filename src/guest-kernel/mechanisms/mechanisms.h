@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/* The mechanisms that there are: a file for each. */
+#ifndef GUEST_MECHANISMS_H
+#define GUEST_MECHANISMS_H
+
+#include "guest-kernel/shootdown/mechanism.h"
+#include "minivmm/catalog.h"
+
+#define X(id, name, host, summary) extern const struct mechanism mechanism_##id;
+MV_MECHANISMS(X)
+#undef X
+
+/* The mechanism of this name, or NULL. */
+const struct mechanism *mechanism_find(const char *name);
+
+#endif

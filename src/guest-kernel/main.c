@@ -105,7 +105,7 @@ static void init_machine(const struct mv_boot_info *boot, uint64_t boot_cr3)
 	clock_ns_per_tick_32 = boot->ns_per_tick_32;
 
 	fault_select(boot->fault);
-	traps_init(protocol.answer_ipi);
+	traps_init(steps.answer_ipi);
 	args_parse(boot->args, &guest.params);
 	find_mechanisms(boot);
 

@@ -10,7 +10,6 @@ import sys
 WORLDS = {'vmm': {'vmm', 'vcpu'}, 'vcpu': {'vcpu'}, 'guest-kernel': {'guest-kernel'}}
 # Circles that are still there. None may be added.
 LEFT = {
-    ('guest-kernel/shootdown', 'guest-kernel/scenarios'),
     ('vcpu/protocol', 'vcpu/cpu'),
 }
 

@@ -28,7 +28,7 @@ struct percpu percpus[MV_MAX_VCPUS];
 uint64_t clock_ns_per_tick_32 = 1ull << 32;
 static struct mv_hint own_hints[MV_MAX_VCPUS];
 struct mv_hint *hints = own_hints;
-struct protocol protocol = { .scenario = &scenario_storm };
+struct steps steps = { .scenario = "storm" };
 
 static _Alignas(PAGE_BYTES) unsigned char memory[MOST_PAGES * PAGE_BYTES];
 static uint64_t pages_given;

@@ -157,7 +157,7 @@ static void make_guest_of(uint32_t nr_vcpus, const char *name)
 	guest_cpu.relax = initiator_waits;
 	guest_cpu.write = write_device;
 	platform = &machine;
-	protocol.try_defer = pv_try_defer;
+	steps.try_defer = pv_try_defer;
 	mechanism = mechanism_find(name);
 	ck_assert_ptr_nonnull(mechanism);
 }
@@ -387,7 +387,7 @@ START_TEST(a_lost_race_sends_an_interrupt_and_waits)
 
 	for (unsigned i = 0; i < COUNT_OF(names); i++) {
 		make_guest(names[i]);
-		protocol.try_defer = lose_the_race;
+		steps.try_defer = lose_the_race;
 		preempt(TARGET);
 		const struct mv_counters *n = shoot();
 
@@ -446,7 +446,7 @@ END_TEST
 START_TEST(recheck_that_loses_the_race_goes_on_waiting)
 {
 	make_guest("pv-recheck");
-	protocol.try_defer = lose_the_race;
+	steps.try_defer = lose_the_race;
 	world.deaf[TARGET] = true;
 	world.wait = preempt_target_in_time;
 	const struct mv_counters *n = shoot();

@@ -71,7 +71,7 @@ static void make_guest(void)
 	memset(&seen, 0, sizeof(seen));
 	guest_cpu.flushes = before_local_flush;
 	guest_cpu_run_as(INITIATOR);
-	protocol.flush_self = shootdown_flush_self;
+	steps.flush_self = shootdown_flush_self;
 	self->mechanism = &all_forget;
 }
 
@@ -171,7 +171,7 @@ START_TEST(an_initiator_that_forgets_itself_is_caught)
 
 	for (unsigned i = 0; i < COUNT_OF(forgetful); i++) {
 		make_guest();
-		protocol.flush_self = forgetful[i];
+		steps.flush_self = forgetful[i];
 		shoot(&nothing);
 		ck_assert_uint_eq(self->result->n.stale_reads, i == 0 ? 2 : 1);
 	}

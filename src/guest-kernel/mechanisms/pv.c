@@ -5,7 +5,7 @@
  * A target that is not running cannot use its TLB, so nobody needs to wait for it: it
  * is enough that it flushes before it runs again, and the host sees to that. This is
  * the algorithm of Linux, kvm_flush_tlb_multi() in arch/x86/kernel/kvm.c (commit
- * 858a43aae236); minivmm/pv_flush.h has the protocol.
+ * 858a43aae236); minivmm/pv_flush.h has the steps.
  */
 #include "guest-kernel/mechanisms/mechanisms.h"
 #include "guest-kernel/mechanisms/pv.h"
@@ -18,7 +18,7 @@ void pv_defer_preempted(struct percpu *self, struct targets *targets)
 	uint32_t deferred = 0, raced = 0;
 
 	for_each_target (target, targets) {
-		enum pv_defer answer = protocol.try_defer(&percpus[target].steal.preempted);
+		enum pv_defer answer = steps.try_defer(&percpus[target].steal.preempted);
 
 		raced += answer == PV_RACED;
 		if (answer == PV_DEFERRED) {

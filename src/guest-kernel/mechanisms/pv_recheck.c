@@ -34,7 +34,7 @@
 static bool defer_if_preempted(struct percpu *self, uint32_t target)
 {
 	struct mv_counters *n = &self->result->n;
-	enum pv_defer answer = protocol.try_defer(&percpus[target].steal.preempted);
+	enum pv_defer answer = steps.try_defer(&percpus[target].steal.preempted);
 
 	n->flushes_deferred += answer == PV_DEFERRED;
 	n->rechecks_deferred += answer == PV_DEFERRED;

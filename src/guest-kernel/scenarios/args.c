@@ -178,7 +178,7 @@ void args_parse(const char *args, struct params *ret_params)
 	char text[MV_ARGS_BYTES];
 
 	*ret_params = defaults;
-	ret_params->scenario = protocol.scenario;
+	ret_params->scenario = scenario_find(steps.scenario);
 	str_copy(text, args, sizeof(text));
 	for (char *word = text, *next; *word; word = next) {
 		next = args_split(word, ' ');

@@ -63,7 +63,7 @@ static void come_back(const struct percpu *self)
 	uint64_t now = __atomic_load_n(&generation, __ATOMIC_SEQ_CST);
 	if (now != own->flushed_generation) {
 		own->flushed_generation = now;
-		protocol.catch_up();
+		steps.catch_up();
 	}
 }
 

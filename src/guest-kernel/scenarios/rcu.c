@@ -49,7 +49,7 @@ static void read_round(struct percpu *self)
 	uint64_t first = look_at(object);
 	oracle_count(&self->result->n, (uint64_t)object, allowed, first);
 	work_for_us(read_us);
-	protocol.linger(&self->steal);
+	steps.linger(&self->steal);
 	uint64_t last = look_at(object);
 	/* Another one in its place is as bad as poison: it was freed and used again. */
 	oracle_count(&self->result->n, (uint64_t)object, allowed, last == first ? last : MV_POISON);

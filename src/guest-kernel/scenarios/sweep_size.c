@@ -53,7 +53,7 @@ static void sweep_size_init(const struct params *params, uint32_t nr_vcpus)
 		ranged[i].oldest_allowed = ranged[i].epochs.current;
 	}
 	shootdown_range = (struct flush_range){ RANGE_GVA, nr_pages };
-	if (page_by_page && protocol.answer_ipi == vector_shootdown)
+	if (page_by_page && steps.answer_ipi == vector_shootdown)
 		traps_answer_shootdown(vector_shootdown_range);
 }
 

@@ -88,7 +88,7 @@ static uint64_t walk(const struct percpu *self)
 	uint64_t first = read_generation(table);
 
 	work_for_us(read_us);
-	protocol.linger(&self->steal);
+	steps.linger(&self->steal);
 	return read_generation(table) == first ? first : MV_POISON;
 }
 

@@ -82,41 +82,41 @@ static void linger_until_preempted(const struct kvm_steal_time *own)
 		cpu_relax();
 }
 
-static const struct protocol sound = {
+static const struct steps sound = {
 	.try_defer = try_defer,
 	.answer_ipi = vector_shootdown,
 	.flush_self = shootdown_flush_self,
 	.catch_up = catch_up,
 	.is_reading = is_reading,
 	.linger = do_not_linger,
-	.scenario = &scenario_storm,
+	.scenario = "storm",
 };
 
-struct protocol protocol;
+struct steps steps;
 
 void fault_select(const char *name)
 {
-	protocol = sound;
+	steps = sound;
 	if (str_equal(name, "skip-ipi-flush"))
-		protocol.answer_ipi = vector_shootdown_skipping_flush;
+		steps.answer_ipi = vector_shootdown_skipping_flush;
 	if (str_equal(name, "skip-local-flush"))
-		protocol.flush_self = do_not_flush_self;
+		steps.flush_self = do_not_flush_self;
 	if (str_equal(name, "inverted-cmpxchg")) {
-		protocol.try_defer = try_defer_inverted;
-		protocol.scenario = &scenario_ping;
+		steps.try_defer = try_defer_inverted;
+		steps.scenario = "ping";
 	}
 	if (str_equal(name, "skip-lazy-flush")) {
-		protocol.catch_up = do_not_catch_up;
-		protocol.scenario = &scenario_lazy;
+		steps.catch_up = do_not_catch_up;
+		steps.scenario = "lazy";
 	}
 	if (str_equal(name, "free-early")) {
-		protocol.is_reading = is_never_reading;
-		protocol.linger = linger_until_preempted;
-		protocol.scenario = &scenario_tables;
+		steps.is_reading = is_never_reading;
+		steps.linger = linger_until_preempted;
+		steps.scenario = "tables";
 	}
 	if (str_equal(name, "skip-readers")) {
-		protocol.is_reading = is_never_reading;
-		protocol.linger = linger_until_preempted;
-		protocol.scenario = &scenario_rcu;
+		steps.is_reading = is_never_reading;
+		steps.linger = linger_until_preempted;
+		steps.scenario = "rcu";
 	}
 }

@@ -47,7 +47,7 @@ static void wait_for_reader(uint32_t target)
 	const uint64_t *sections = &readers[target].sections;
 	uint64_t seen = __atomic_load_n(sections, __ATOMIC_ACQUIRE);
 
-	if (!protocol.is_reading(seen))
+	if (!steps.is_reading(seen))
 		return;
 	hint_await(target);
 	while (__atomic_load_n(sections, __ATOMIC_ACQUIRE) == seen)

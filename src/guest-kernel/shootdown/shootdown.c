@@ -80,7 +80,7 @@ void shootdown(struct percpu *self, const struct range *unmap, shootdown_narrow 
 	shootdown_end(self, &start, nr_targets);
 
 	uint64_t flush_start = rdtsc();
-	protocol.flush_self(self, unmap);
+	steps.flush_self(self, unmap);
 	uint64_t flush_end = rdtsc();
 
 	oracle_complete(self);

@@ -11,8 +11,8 @@
 
 /*
  * X(id, name, host, summary). The guest's src/guest-kernel/mechanisms/<id>.c defines
- * `const struct mechanism mechanism_<id>`. `host` says what the host does for it
- * while its phases run, as a set of MV_HOST_*.
+ * <id>_flush_others(). `host` says what the host does for it while its phases run, as a
+ * set of MV_HOST_*.
  */
 #define MV_MECHANISMS(X)                                                                     \
 	X(ipi, "ipi", 0, "interrupt every target and wait for all of them")                  \
@@ -34,7 +34,7 @@
 #define MV_HOST_FLUSHES	     4 /* flushes the vCPUs that a guest names (MV_DB_FLUSH) */
 #define MV_HOST_KERNEL	     8 /* leaves steal time and scheduling to the kernel */
 
-/* X(id, name, summary). scenario_<id>.c defines `const struct scenario scenario_<id>`. */
+/* X(id, name, summary). scenarios/<id>.c defines `const struct scenario scenario_<id>`. */
 #define MV_SCENARIOS(X)                                                                           \
 	X(ping, "ping", "vCPU 0 shoots, the others read what it maps")                            \
 	X(storm, "storm", "every vCPU works for a while, then shoots all the others")             \
@@ -69,7 +69,8 @@
 /*
  * X(id, name, shootdown, summary): ways to break the protocol on purpose, each of which a
  * run must catch as stale reads. `shootdown` is what is measured where the user names no
- * mechanisms. The host's are in src/vcpu/protocol/fault.c, the guest's in src/guest-kernel/shootdown/fault.c.
+ * mechanisms. The host's are in src/vcpu/protocol/fault.c, the guest's in
+ * src/guest-kernel/shootdown/fault.c.
  */
 #define MV_FAULTS(X)                                                                            \
 	X(skip_deferred_flush, "skip-deferred-flush", "ipi,pv",                                 \

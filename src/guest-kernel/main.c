@@ -90,7 +90,8 @@ static void sign_results(struct mv_results *results)
 {
 	results->nr_vcpus = guest.boot->nr_vcpus;
 	results->nr_mechanisms = guest.boot->nr_mechanisms;
-	str_copy(results->scenario, guest.params.scenario->name, sizeof(results->scenario));
+	str_copy(results->scenario, scenario_name(guest.params.scenario),
+		 sizeof(results->scenario));
 	str_copy(results->ops_unit, guest.params.scenario->ops_unit, sizeof(results->ops_unit));
 	__atomic_store_n(&results->magic, MV_RESULT_MAGIC, __ATOMIC_RELEASE);
 }

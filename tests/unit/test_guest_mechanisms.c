@@ -497,10 +497,13 @@ START_TEST(hypercall_leaves_all_targets_to_the_host)
 }
 END_TEST
 
-START_TEST(the_names_in_the_catalog_are_found)
+START_TEST(every_row_of_the_catalog_is_found)
 {
 	ck_assert_ptr_null(mechanism_find("nothing"));
-#define X(id, name, host, summary) ck_assert_ptr_eq(mechanism_find(name), &mechanism_##id);
+#define X(id, mechanism_name, needs, summary)                                   \
+	ck_assert_str_eq(mechanism_find(mechanism_name)->name, mechanism_name); \
+	ck_assert_uint_eq(mechanism_find(mechanism_name)->host, needs);         \
+	ck_assert_ptr_eq(mechanism_find(mechanism_name)->flush_others, id##_flush_others);
 	MV_MECHANISMS(X)
 #undef X
 }
@@ -522,6 +525,6 @@ END_TEST
 	X(recheck_that_loses_the_race_goes_on_waiting)                             \
 	X(ipi_defers_nothing_and_counts_who_is_preempted)                          \
 	X(hypercall_leaves_all_targets_to_the_host)                                \
-	X(the_names_in_the_catalog_are_found)
+	X(every_row_of_the_catalog_is_found)
 
 UNIT_SUITE(guest_mechanisms, TESTS)

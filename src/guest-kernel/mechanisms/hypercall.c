@@ -15,14 +15,8 @@
 /* A set of vCPUs here has the layout that the host expects. */
 _Static_assert(sizeof(struct targets) == sizeof(struct mv_flush_mask), "the same words");
 
-static void hypercall_flush_others(struct percpu *self, struct targets *targets)
+void hypercall_flush_others(struct percpu *self, struct targets *targets)
 {
 	self->result->n.targets_preempted += steal_count_preempted(targets);
 	platform->flush(targets);
 }
-
-const struct mechanism mechanism_hypercall = {
-	.name = "hypercall",
-	.host = MV_HOST_FLUSHES,
-	.flush_others = hypercall_flush_others,
-};

@@ -4,13 +4,8 @@
 #include "guest-kernel/shootdown/ipi.h"
 #include "guest-kernel/shootdown/steal.h"
 
-static void ipi_flush_others(struct percpu *self, struct targets *targets)
+void ipi_flush_others(struct percpu *self, struct targets *targets)
 {
 	self->result->n.targets_preempted += steal_count_preempted(targets);
 	ipi_flush(self, targets, ipi_just_wait);
 }
-
-const struct mechanism mechanism_ipi = {
-	.name = "ipi",
-	.flush_others = ipi_flush_others,
-};

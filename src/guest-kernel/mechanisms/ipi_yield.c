@@ -19,14 +19,8 @@ static bool yield_if_preempted(struct percpu *self, uint32_t target)
 	return ipi_just_wait(self, target);
 }
 
-static void ipi_yield_flush_others(struct percpu *self, struct targets *targets)
+void ipi_yield_flush_others(struct percpu *self, struct targets *targets)
 {
 	self->result->n.targets_preempted += steal_count_preempted(targets);
 	ipi_flush(self, targets, yield_if_preempted);
 }
-
-const struct mechanism mechanism_ipi_yield = {
-	.name = "ipi-yield",
-	.host = MV_HOST_MARKS,
-	.flush_others = ipi_yield_flush_others,
-};

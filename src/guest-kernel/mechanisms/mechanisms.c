@@ -4,8 +4,8 @@
 
 #include "guest-kernel/base/lib.h"
 
-static const struct mechanism *const mechanisms[] = {
-#define X(id, name, host, summary) &mechanism_##id,
+static const struct mechanism mechanisms[] = {
+#define X(id, name, host, summary) { name, host, id##_flush_others },
 	MV_MECHANISMS(X)
 #undef X
 };
@@ -13,7 +13,7 @@ static const struct mechanism *const mechanisms[] = {
 const struct mechanism *mechanism_find(const char *name)
 {
 	for (unsigned i = 0; i < ARRAY_SIZE(mechanisms); i++)
-		if (str_equal(mechanisms[i]->name, name))
-			return mechanisms[i];
+		if (str_equal(mechanisms[i].name, name))
+			return &mechanisms[i];
 	return NULL;
 }

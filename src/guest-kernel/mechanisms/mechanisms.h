@@ -6,7 +6,9 @@
 #include "guest-kernel/shootdown/mechanism.h"
 #include "minivmm/catalog.h"
 
-#define X(id, name, host, summary) extern const struct mechanism mechanism_##id;
+/* What the file of each defines. */
+#define X(id, name, host, summary) \
+	void id##_flush_others(struct percpu *self, struct targets *targets);
 MV_MECHANISMS(X)
 #undef X
 

@@ -37,9 +37,3 @@ void pv_flush_others(struct percpu *self, struct targets *targets)
 	pv_defer_preempted(self, targets);
 	ipi_flush(self, targets, ipi_just_wait);
 }
-
-const struct mechanism mechanism_pv = {
-	.name = "pv",
-	.host = MV_HOST_MARKS,
-	.flush_others = pv_flush_others,
-};

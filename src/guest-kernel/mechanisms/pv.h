@@ -9,7 +9,4 @@
 /* Asks each target once, and takes those that will flush by themselves out of the set. */
 void pv_defer_preempted(struct percpu *self, struct targets *targets);
 
-/* The whole of pv, as struct mechanism wants it. */
-void pv_flush_others(struct percpu *self, struct targets *targets);
-
 #endif

@@ -8,10 +8,8 @@
  * (commit 9ee83635d872), because the mark is used for other purposes as well.
  */
 #include "guest-kernel/mechanisms/mechanisms.h"
-#include "guest-kernel/mechanisms/pv.h"
 
-const struct mechanism mechanism_pv_halted = {
-	.name = "pv-halted",
-	.host = MV_HOST_MARKS | MV_HOST_MARKS_HALTED,
-	.flush_others = pv_flush_others,
-};
+void pv_halted_flush_others(struct percpu *self, struct targets *targets)
+{
+	pv_flush_others(self, targets);
+}

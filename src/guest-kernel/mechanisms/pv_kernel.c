@@ -7,10 +7,8 @@
  * mark what it preempts itself.
  */
 #include "guest-kernel/mechanisms/mechanisms.h"
-#include "guest-kernel/mechanisms/pv.h"
 
-const struct mechanism mechanism_pv_kernel = {
-	.name = "pv-kernel",
-	.host = MV_HOST_KERNEL,
-	.flush_others = pv_flush_others,
-};
+void pv_kernel_flush_others(struct percpu *self, struct targets *targets)
+{
+	pv_flush_others(self, targets);
+}

@@ -42,14 +42,8 @@ static bool defer_if_preempted(struct percpu *self, uint32_t target)
 	return answer == PV_DEFERRED || ipi_just_wait(self, target);
 }
 
-static void pv_recheck_flush_others(struct percpu *self, struct targets *targets)
+void pv_recheck_flush_others(struct percpu *self, struct targets *targets)
 {
 	pv_defer_preempted(self, targets);
 	ipi_flush(self, targets, defer_if_preempted);
 }
-
-const struct mechanism mechanism_pv_recheck = {
-	.name = "pv-recheck",
-	.host = MV_HOST_MARKS,
-	.flush_others = pv_recheck_flush_others,
-};

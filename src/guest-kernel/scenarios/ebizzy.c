@@ -128,7 +128,6 @@ static void ebizzy_round(struct percpu *self)
 }
 
 const struct scenario scenario_ebizzy = {
-	.name = "ebizzy",
 	.ops_unit = "records",
 	.init = ebizzy_init,
 	.round = ebizzy_round,

@@ -54,7 +54,6 @@ static void round(struct percpu *self)
 }
 
 const struct scenario scenario_idle = {
-	.name = "idle",
 	.ops_unit = "rounds",
 	.init = idle_init,
 	.round = round,

@@ -95,7 +95,6 @@ static void lazy_round(struct percpu *self)
 }
 
 const struct scenario scenario_lazy = {
-	.name = "lazy",
 	.ops_unit = "rounds",
 	.init = lazy_init,
 	.round = lazy_round,

@@ -27,7 +27,6 @@ static void ping_round(struct percpu *self)
 }
 
 const struct scenario scenario_ping = {
-	.name = "ping",
 	.ops_unit = "shootdowns",
 	.init = ping_init,
 	.round = ping_round,

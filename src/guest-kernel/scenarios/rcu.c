@@ -80,7 +80,6 @@ static void rcu_round(struct percpu *self)
 }
 
 const struct scenario scenario_rcu = {
-	.name = "rcu",
 	.ops_unit = "grace periods",
 	.init = rcu_init,
 	.round = rcu_round,

@@ -9,18 +9,30 @@
 /* A vCPU reads what others map between steps of its work. */
 #define STEP_US 2
 
-static const struct scenario *const scenarios[] = {
-#define X(id, name, summary) &scenario_##id,
+static const struct row {
+	const char *name;
+	const struct scenario *scenario;
+} rows[] = {
+#define X(id, name, summary) { name, &scenario_##id },
 	MV_SCENARIOS(X)
 #undef X
 };
 
 const struct scenario *scenario_find(const char *name)
 {
-	for (unsigned i = 0; i < ARRAY_SIZE(scenarios); i++)
-		if (str_equal(scenarios[i]->name, name))
-			return scenarios[i];
+	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++)
+		if (str_equal(rows[i].name, name))
+			return rows[i].scenario;
 	return NULL;
+}
+
+const char *scenario_name(const struct scenario *scenario)
+{
+	const struct row *row = rows;
+
+	while (row->scenario != scenario)
+		row++;
+	return row->name;
 }
 
 bool scenario_is_target(const struct percpu *self, uint32_t initiator)

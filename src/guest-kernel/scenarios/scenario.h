@@ -8,7 +8,6 @@
 #include "minivmm/catalog.h"
 
 struct scenario {
-	const char *name;
 	const char *ops_unit; /* what self->result->n.ops counts, in the plural */
 
 	/* Once, on vCPU 0, before anything runs. May end the run with a message. */
@@ -22,8 +21,9 @@ struct scenario {
 MV_SCENARIOS(X)
 #undef X
 
-/* The scenario of this name, or NULL. */
+/* The scenario of this name, or NULL; and the name of one. */
 const struct scenario *scenario_find(const char *name);
+const char *scenario_name(const struct scenario *scenario);
 
 /* Whether this vCPU is one of the initiator's targets, and so may read what it maps. */
 bool scenario_is_target(const struct percpu *self, uint32_t initiator);

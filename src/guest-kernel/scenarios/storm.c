@@ -25,7 +25,6 @@ static void storm_round(struct percpu *self)
 }
 
 const struct scenario scenario_storm = {
-	.name = "storm",
 	.ops_unit = "rounds",
 	.init = storm_init,
 	.round = storm_round,

@@ -110,7 +110,6 @@ static void sweep_size_round(struct percpu *self)
 }
 
 const struct scenario scenario_sweep_size = {
-	.name = "sweep-size",
 	.ops_unit = "shootdowns",
 	.init = sweep_size_init,
 	.round = sweep_size_round,

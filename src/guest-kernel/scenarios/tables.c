@@ -135,7 +135,6 @@ static void tables_round(struct percpu *self)
 }
 
 const struct scenario scenario_tables = {
-	.name = "tables",
 	.ops_unit = "tables freed",
 	.init = tables_init,
 	.round = tables_round,

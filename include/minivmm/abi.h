@@ -161,6 +161,33 @@ struct mv_flush_mask {
 };
 
 /*
+ * X(name): what one vCPU counts under one mechanism, in this order. Of several vCPUs the
+ * sums count.
+ */
+#define MV_COUNTED(X)                                                                     \
+	X(ops)	      /* units of work done: the scenario says which */                   \
+	X(active_ns)  /* sum over phases, from when all were in it until this one left */ \
+	X(shootdowns) /* completed */                                                     \
+	MV_COUNTED_BY_SHOOTDOWNS(X)
+
+#define MV_COUNTED_BY_SHOOTDOWNS(X)                                                     \
+	X(targets)	      /* vCPUs to be flushed, summed over shootdowns */         \
+	X(targets_preempted)  /* of those, seen preempted when first looked at */       \
+	X(ipis_sent)	      /* one for each target interrupted */                     \
+	X(flushes_deferred)   /* targets asked to flush when they run next */           \
+	X(defers_raced)	      /* compare-exchanges that lost against the host */        \
+	X(rechecks_deferred)  /* of flushes_deferred: after the IPI had been sent */    \
+	X(sender_descheduled) /* shootdowns within which the initiator lost its pCPU */ \
+	X(oracle_reads)	      /* translations checked */                                \
+	X(stale_reads)	      /* translations found to be older than allowed */
+
+/* What is said of the first stale read. */
+#define MV_FIRST_STALE(X)                                 \
+	X(stale_expected) /* lowest generation allowed */ \
+	X(stale_seen)	  /* what was read */             \
+	X(stale_gva)	  /* and where */
+
+/*
  * What one vCPU counted under one mechanism. OUT; times in nanoseconds.
  *
  * A shootdown's latency runs from the first look at the target mask until the
@@ -168,21 +195,10 @@ struct mv_flush_mask {
  * the same for every mechanism and have histograms of their own.
  */
 struct mv_counters {
-	uint64_t ops;	     /* units of work done: the scenario says which */
-	uint64_t active_ns;  /* sum over phases, from when all were in it until this one left */
-	uint64_t shootdowns; /* completed */
-	uint64_t targets;    /* vCPUs to be flushed, summed over shootdowns */
-	uint64_t targets_preempted;  /* of those, seen preempted when first looked at */
-	uint64_t ipis_sent;	     /* one for each target interrupted */
-	uint64_t flushes_deferred;   /* targets asked to flush when they run next */
-	uint64_t defers_raced;	     /* compare-exchanges that lost against the host */
-	uint64_t rechecks_deferred;  /* of flushes_deferred: after the IPI had been sent */
-	uint64_t sender_descheduled; /* shootdowns within which the initiator lost its pCPU */
-	uint64_t oracle_reads;	     /* translations checked */
-	uint64_t stale_reads;	     /* translations found to be older than allowed */
-	uint64_t stale_expected;     /* of the first stale read: lowest generation allowed */
-	uint64_t stale_seen;	     /* ... and what was read */
-	uint64_t stale_gva;	     /* ... and where */
+#define MV_FIELD(name) uint64_t name;
+	MV_COUNTED(MV_FIELD)
+	MV_FIRST_STALE(MV_FIELD)
+#undef MV_FIELD
 	uint64_t reserved;
 };
 

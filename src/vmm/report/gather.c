@@ -30,23 +30,14 @@ static void merge_hist(struct mv_hist *into, const struct mv_hist *guest)
 
 static void add_counters(struct mv_counters *sum, const struct mv_counters *n)
 {
-	if (sum->stale_reads == 0) {
-		sum->stale_expected = n->stale_expected;
-		sum->stale_seen = n->stale_seen;
-		sum->stale_gva = n->stale_gva;
-	}
-	sum->ops += n->ops;
-	sum->active_ns += n->active_ns;
-	sum->shootdowns += n->shootdowns;
-	sum->targets += n->targets;
-	sum->targets_preempted += n->targets_preempted;
-	sum->ipis_sent += n->ipis_sent;
-	sum->flushes_deferred += n->flushes_deferred;
-	sum->defers_raced += n->defers_raced;
-	sum->rechecks_deferred += n->rechecks_deferred;
-	sum->sender_descheduled += n->sender_descheduled;
-	sum->oracle_reads += n->oracle_reads;
-	sum->stale_reads += n->stale_reads;
+	bool is_first = sum->stale_reads == 0;
+
+#define X(name) sum->name += n->name;
+	MV_COUNTED(X)
+#undef X
+#define X(name) sum->name = is_first ? n->name : sum->name;
+	MV_FIRST_STALE(X)
+#undef X
 }
 
 static void add_result(struct mechanism_result *to, const struct mv_result *guest)

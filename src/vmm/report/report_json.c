@@ -175,32 +175,11 @@ static json_object *hist_json(const struct mv_hist *h)
 	return o;
 }
 
-/* Every field of struct mv_counters, in its order; a test holds the two together. */
-#define COUNTERS(X)           \
-	X(ops)                \
-	X(active_ns)          \
-	X(shootdowns)         \
-	X(targets)            \
-	X(targets_preempted)  \
-	X(ipis_sent)          \
-	X(flushes_deferred)   \
-	X(defers_raced)       \
-	X(rechecks_deferred)  \
-	X(sender_descheduled) \
-	X(oracle_reads)       \
-	X(stale_reads)        \
-	X(stale_expected)     \
-	X(stale_seen)         \
-	X(stale_gva)
-
-#define ONE_MORE(field) +1
-_Static_assert((0 COUNTERS(ONE_MORE)) * sizeof(uint64_t) == offsetof(struct mv_counters, reserved),
-	       "a counter is missing from the JSON");
-
 static void add_counters(json_object *to, const struct mv_counters *n)
 {
-#define X(field) json_add_u64(to, #field, n->field);
-	COUNTERS(X)
+#define X(name) json_add_u64(to, #name, n->name);
+	MV_COUNTED(X)
+	MV_FIRST_STALE(X)
 #undef X
 }
 

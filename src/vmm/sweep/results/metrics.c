@@ -6,9 +6,11 @@
 #include <stddef.h>
 
 const char *const metric_name[NR_METRICS] = {
-#define X(name, object, key) #name,
-	METRICS(X)
-#undef X
+#define OWN(name)	      #name,
+#define OF(name, object, key) #name,
+	METRICS(OWN, OF)
+#undef OF
+#undef OWN
 };
 
 const char *const figure_name[NR_FIGURES] = {

@@ -3,37 +3,35 @@
 #ifndef SWEEP_METRICS_H
 #define SWEEP_METRICS_H
 
-/* X(name, object, key): the name is the column, object and key say where the run has it;
- * an empty object is the mechanism itself. */
-#define METRICS(X)                                       \
-	X(throughput_per_s, "", "throughput_per_s")      \
-	X(shootdowns, "", "shootdowns")                  \
-	X(latency_p50_ns, "latency_ns", "p50")           \
-	X(latency_p90_ns, "latency_ns", "p90")           \
-	X(latency_p99_ns, "latency_ns", "p99")           \
-	X(latency_p999_ns, "latency_ns", "p999")         \
-	X(latency_max_ns, "latency_ns", "max")           \
-	X(latency_net_p50_ns, "latency_net_ns", "p50")   \
-	X(latency_net_p90_ns, "latency_net_ns", "p90")   \
-	X(latency_net_p99_ns, "latency_net_ns", "p99")   \
-	X(latency_net_p999_ns, "latency_net_ns", "p999") \
-	X(latency_net_max_ns, "latency_net_ns", "max")   \
-	X(pte_write_p50_ns, "pte_write_ns", "p50")       \
-	X(local_flush_p50_ns, "local_flush_ns", "p50")   \
-	X(targets, "", "targets")                        \
-	X(targets_preempted, "", "targets_preempted")    \
-	X(ipis_sent, "", "ipis_sent")                    \
-	X(flushes_deferred, "", "flushes_deferred")      \
-	X(defers_raced, "", "defers_raced")              \
-	X(rechecks_deferred, "", "rechecks_deferred")    \
-	X(sender_descheduled, "", "sender_descheduled")  \
-	X(oracle_reads, "", "oracle_reads")              \
-	X(stale_reads, "", "stale_reads")
+#include "minivmm/abi.h"
+
+/*
+ * OWN(name): a member of the mechanism in the run's JSON. OF(name, object, key): a member
+ * of an object in it. The name is the column.
+ */
+#define METRICS(OWN, OF)                              \
+	OWN(throughput_per_s)                         \
+	OWN(shootdowns)                               \
+	OF(latency_p50_ns, latency_ns, p50)           \
+	OF(latency_p90_ns, latency_ns, p90)           \
+	OF(latency_p99_ns, latency_ns, p99)           \
+	OF(latency_p999_ns, latency_ns, p999)         \
+	OF(latency_max_ns, latency_ns, max)           \
+	OF(latency_net_p50_ns, latency_net_ns, p50)   \
+	OF(latency_net_p90_ns, latency_net_ns, p90)   \
+	OF(latency_net_p99_ns, latency_net_ns, p99)   \
+	OF(latency_net_p999_ns, latency_net_ns, p999) \
+	OF(latency_net_max_ns, latency_net_ns, max)   \
+	OF(pte_write_p50_ns, pte_write_ns, p50)       \
+	OF(local_flush_p50_ns, local_flush_ns, p50)   \
+	MV_COUNTED_BY_SHOOTDOWNS(OWN)
 
 enum metric {
-#define X(name, object, key) METRIC_##name,
-	METRICS(X)
-#undef X
+#define OWN(name)	      METRIC_##name,
+#define OF(name, object, key) METRIC_##name,
+	METRICS(OWN, OF)
+#undef OF
+#undef OWN
 		NR_METRICS
 };
 

@@ -19,15 +19,17 @@ static void read_sample(json_object *mechanism, struct sample *ret_sample)
 	static const struct {
 		const char *object, *key;
 	} where[NR_METRICS] = {
-#define X(name, object, key) { object, key },
-		METRICS(X)
-#undef X
+#define OWN(name)	      { NULL, #name },
+#define OF(name, object, key) { #object, #key },
+		METRICS(OWN, OF)
+#undef OF
+#undef OWN
 	};
 
 	for (unsigned i = 0; i < NR_METRICS; i++) {
 		json_object *o = mechanism;
 
-		if (where[i].object[0])
+		if (where[i].object)
 			o = json_get(mechanism, where[i].object);
 		ret_sample->metric[i] = json_get_number(o, where[i].key);
 	}

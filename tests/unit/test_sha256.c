@@ -25,8 +25,8 @@ START_TEST(known_texts_have_their_known_hashes)
 }
 END_TEST
 
-/* As sha256sum says; 55, 56 and 64 bytes are where the tail takes another block. */
-START_TEST(the_tail_is_right_around_the_end_of_a_block)
+/* As sha256sum says. */
+START_TEST(lengths_around_the_end_of_a_block_count)
 {
 	static const struct {
 		size_t length;
@@ -50,6 +50,6 @@ END_TEST
 
 #define TESTS(X)                               \
 	X(known_texts_have_their_known_hashes) \
-	X(the_tail_is_right_around_the_end_of_a_block)
+	X(lengths_around_the_end_of_a_block_count)
 
 UNIT_SUITE(sha256, TESTS)

@@ -5,8 +5,8 @@
 #include "minivmm/pv_flush.h"
 
 #define WINDOW_GVA 0x3fe00000ull
-#define PTE_RAM	   0x67 /* present, writable, ring 3, accessed, dirty */
-#define PTE_DEVICE 0x7f /* the same, uncached */
+#define MAP_RAM	   (PTE_TABLE | PTE_ACCESSED | PTE_DIRTY)
+#define MAP_DEVICE (MAP_RAM | PTE_WRITE_THROUGH | PTE_CACHE_DISABLE)
 #define NO_MASK	   0xbadull
 #define NR_PAGES   8
 #define NR_DEFERS  500
@@ -25,7 +25,7 @@ static void build_window(void)
 {
 	uint64_t *directory = (uint64_t *)(MV_PAGE_TABLES_GPA + 2 * 4096);
 
-	directory[WINDOW_GVA >> 21] = (uintptr_t)window_table | PTE_RAM;
+	directory[WINDOW_GVA >> 21] = (uintptr_t)window_table | MAP_RAM;
 }
 
 static void start(uint32_t vcpu)
@@ -67,7 +67,7 @@ static void deferred_in_exit(const struct mv_boot_info *boot, uint32_t vcpu)
 		ring_and_read();
 	for (uint64_t n = 1; n <= NR_DEFERS; n++) {
 		window_page[n % NR_PAGES][0] = n;
-		map_window((uintptr_t)window_page[n % NR_PAGES] | PTE_RAM);
+		map_window((uintptr_t)window_page[n % NR_PAGES] | MAP_RAM);
 		while (pv_try_defer(&pages[1].preempted) != PV_DEFERRED)
 			;
 		__atomic_store_n(&generation, n, __ATOMIC_SEQ_CST);
@@ -121,11 +121,11 @@ static void two_in_one(const struct mv_boot_info *boot, uint32_t vcpu)
 	if (vcpu == 1)
 		store_again_and_again();
 	for (;;) {
-		map_window(MV_DOORBELL_GPA | PTE_DEVICE);
+		map_window(MV_DOORBELL_GPA | MAP_DEVICE);
 		__atomic_store_n(&is_mapped, 1, __ATOMIC_SEQ_CST);
 		while (__atomic_load_n(&is_mapped, __ATOMIC_SEQ_CST))
 			doorbell_store(MV_DB_YIELD, MV_YIELD_ANY);
-		map_window((uintptr_t)window_page[0] | PTE_RAM);
+		map_window((uintptr_t)window_page[0] | MAP_RAM);
 		defer_flush();
 		doorbell_store(MV_DB_YIELD, MV_YIELD_ANY);
 	}

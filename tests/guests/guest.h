@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "minivmm/abi.h"
+#include "minivmm/x86.h"
 
 /* What a guest ends with when it finds something else than it should. */
 #define EXIT_UNEXPECTED 99
@@ -93,11 +94,6 @@ static inline void write_xapic(uint32_t reg, uint32_t value)
 {
 	*(volatile uint32_t *)(MV_XAPIC_GPA + (uint64_t)reg) = value;
 }
-
-#define XAPIC_EOI      0x0b0
-#define XAPIC_SPURIOUS 0x0f0
-#define XAPIC_ICR_LOW  0x300
-#define XAPIC_ICR_HIGH 0x310
 
 /* Sends what `icr_low` says to one vCPU. */
 static inline void send_ipi(uint32_t vcpu, uint32_t icr_low)

@@ -16,10 +16,9 @@
 #define PORT_SERIAL	   0x3f8
 #define PORT_DEBUG_CONSOLE 0xe9
 
-#define ICR_LEVEL      (1u << 14)
 #define ICR_NMI	       (4u << 8)
-#define ICR_INIT       (ICR_LEVEL | 5u << 8)
-#define ICR_SIPI       (ICR_LEVEL | 6u << 8)
+#define SEND_INIT      (ICR_ASSERT | ICR_INIT)
+#define SEND_SIPI      (ICR_ASSERT | ICR_STARTUP)
 #define ICR_SHORTHANDS 18
 
 static _Alignas(64) struct kvm_steal_time steal_page[MV_MAX_VCPUS];
@@ -198,7 +197,8 @@ static void interrupt_others(struct attacker *a)
 	uint32_t vector = FIRST_VECTOR + draw_below(a, NR_VECTORS - FIRST_VECTOR);
 	uint32_t mode = draw_below(a, 8) ? vector : ICR_NMI;
 
-	send_ipi(draw_below(a, a->nr_vcpus), ICR_LEVEL | mode | draw_below(a, 4) << ICR_SHORTHANDS);
+	send_ipi(draw_below(a, a->nr_vcpus),
+		 ICR_ASSERT | mode | draw_below(a, 4) << ICR_SHORTHANDS);
 }
 
 /* ---- what only ring 0 can do --------------------------------------------------------- */
@@ -295,7 +295,7 @@ static void reset_others(const struct mv_boot_info *boot, uint32_t vcpu)
 		everything(boot, vcpu);
 	struct attacker a = prepare(boot, vcpu);
 	for (;;)
-		send_ipi(1 + draw_below(&a, a.nr_vcpus - 1), ICR_INIT);
+		send_ipi(1 + draw_below(&a, a.nr_vcpus - 1), SEND_INIT);
 }
 
 /* ... and has them start again, in real mode, at a page of zeros or of anything. */
@@ -307,8 +307,8 @@ static void restart_others(const struct mv_boot_info *boot, uint32_t vcpu)
 	for (;;) {
 		uint32_t target = 1 + draw_below(&a, a.nr_vcpus - 1);
 
-		send_ipi(target, ICR_INIT);
-		send_ipi(target, ICR_SIPI | draw_below(&a, 256));
+		send_ipi(target, SEND_INIT);
+		send_ipi(target, SEND_SIPI | draw_below(&a, 256));
 	}
 }
 

@@ -17,9 +17,9 @@
 
 #define START_GPA  0xf0000 /* free: the image begins above it */
 #define WINDOW_GVA 0x3fe00000ull
-#define PTE_FLAGS  0x67 /* present, writable, ring 3, accessed, dirty */
-#define ICR_INIT   (1u << 14 | 5u << 8)
-#define ICR_SIPI   (1u << 14 | 6u << 8 | START_GPA >> 12)
+#define MAP_RAM	   (PTE_TABLE | PTE_ACCESSED | PTE_DIRTY)
+#define SEND_INIT  (ICR_ASSERT | ICR_INIT)
+#define SEND_SIPI  (ICR_ASSERT | ICR_STARTUP | START_GPA >> 12)
 
 static _Alignas(64) struct kvm_steal_time pages[2];
 static _Alignas(4096) uint64_t window_table[512];
@@ -85,12 +85,12 @@ static void build_window(void)
 
 	for (unsigned i = 0; i < COUNT_OF(window_page); i++)
 		window_page[i][0] = i;
-	directory[WINDOW_GVA >> 21] = (uintptr_t)window_table | PTE_FLAGS;
+	directory[WINDOW_GVA >> 21] = (uintptr_t)window_table | MAP_RAM;
 }
 
 static void map_window(unsigned page)
 {
-	__atomic_store_n(window_table, (uintptr_t)window_page[page] | PTE_FLAGS, __ATOMIC_SEQ_CST);
+	__atomic_store_n(window_table, (uintptr_t)window_page[page] | MAP_RAM, __ATOMIC_SEQ_CST);
 }
 
 static _Noreturn void read_for_ever(void)
@@ -195,18 +195,18 @@ static void defer_and_reset(unsigned page)
 {
 	map_window(page);
 	defer_flush();
-	send_ipi(1, ICR_INIT);
+	send_ipi(1, SEND_INIT);
 	await_reset();
-	send_ipi(1, ICR_SIPI);
+	send_ipi(1, SEND_SIPI);
 }
 
 /* The request is made between the SIPI and the first instruction after it. */
 static void reset_and_defer(unsigned page)
 {
-	send_ipi(1, ICR_INIT);
+	send_ipi(1, SEND_INIT);
 	await_reset();
 	map_window(page);
-	send_ipi(1, ICR_SIPI);
+	send_ipi(1, SEND_SIPI);
 	defer_flush();
 }
 
@@ -247,10 +247,10 @@ static void offline(const struct mv_boot_info *boot, uint32_t vcpu)
 	prepare();
 	let_it_read();
 	for (unsigned i = 0; i < NR_RESETS; i++) {
-		send_ipi(1, ICR_INIT);
+		send_ipi(1, SEND_INIT);
 		for (uint64_t end = read_tsc() + boot->tsc_hz / 100; read_tsc() < end;)
 			doorbell_store(MV_DB_YIELD, MV_YIELD_ANY);
-		send_ipi(1, ICR_SIPI);
+		send_ipi(1, SEND_SIPI);
 		let_it_read();
 	}
 	expect(is_untouched(), "the page of a vCPU that is offline was written");

@@ -6,8 +6,8 @@
 #define NR_WAKE_UPS 500
 
 #define ICR_FIXED (1u << 14 | WAKE_VECTOR)
-#define ICR_INIT  (1u << 14 | 5u << 8)
-#define ICR_SIPI  (1u << 14 | 6u << 8 | START_GPA >> 12)
+#define SEND_INIT (ICR_ASSERT | ICR_INIT)
+#define SEND_SIPI (ICR_ASSERT | ICR_STARTUP | START_GPA >> 12)
 
 #define START_GPA      0xf0000 /* free: the image begins above it */
 #define OUT_AL_TO_0X77 0x77e6
@@ -233,7 +233,7 @@ static void init_running(const struct mv_boot_info *boot, uint32_t vcpu)
 		idle();
 	wait_until_halting();
 	write_xapic(XAPIC_SPURIOUS, 0x1ff);
-	send_ipi(1, ICR_INIT);
+	send_ipi(1, SEND_INIT);
 	__atomic_store_n(&halting, 0, __ATOMIC_SEQ_CST);
 	for (unsigned i = 0; i < 100; i++)
 		doorbell_store(MV_DB_YIELD, MV_YIELD_ANY);
@@ -251,7 +251,7 @@ static void init_halted(const struct mv_boot_info *boot, uint32_t vcpu)
 	wait_until_halting();
 	write_xapic(XAPIC_SPURIOUS, 0x1ff);
 	for (unsigned i = 0; i < 100; i++) {
-		send_ipi(1, ICR_INIT);
+		send_ipi(1, SEND_INIT);
 		doorbell_store(MV_DB_YIELD, MV_YIELD_ANY);
 	}
 }
@@ -262,7 +262,7 @@ static void init_and_start(const struct mv_boot_info *boot, uint32_t vcpu)
 	if (vcpu == 0)
 		*(volatile uint16_t *)START_GPA = OUT_AL_TO_0X77;
 	init_running(boot, vcpu);
-	send_ipi(1, ICR_SIPI);
+	send_ipi(1, SEND_SIPI);
 	for (;;)
 		doorbell_store(MV_DB_YIELD, MV_YIELD_ANY);
 }

@@ -36,7 +36,7 @@ const uint64_t *guest_cpu_walk(uint32_t vcpu, uint64_t gva)
 	const uint64_t *table = percpus[vcpu].pml4;
 
 	for (int level = 3; level >= 0; level--) {
-		uint64_t entry = table[gva >> (12 + 9 * level) & (TABLE_ENTRIES - 1)];
+		uint64_t entry = table[gva >> (12 + 9 * level) & (PTES_PER_TABLE - 1)];
 
 		ck_assert_msg(entry & 1, "0x%llx is not mapped", (unsigned long long)gva);
 		table = paging_page(entry);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "guest-kernel/base/layout.h"
+#include "minivmm/x86.h"
 
 enum {
 	PREFIX_FS = 0x64,

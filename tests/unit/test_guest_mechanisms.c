@@ -59,7 +59,7 @@ static void write_icr_low(uint32_t value)
 	ck_assert_uint_eq(value & 0xff, VECTOR_SHOOTDOWN);
 	ck_assert_uint_eq(value & ICR_ASSERT, ICR_ASSERT);
 	if ((value & ICR_ALL_BUT_SELF) != ICR_ALL_BUT_SELF) {
-		deliver(world.icr_high >> ICR_DEST_SHIFT);
+		deliver(world.icr_high >> XAPIC_ID_SHIFT);
 		return;
 	}
 	world.shorthands++;
@@ -71,11 +71,11 @@ static void write_icr_low(uint32_t value)
 static void write_device(uint64_t gpa, uint64_t value)
 {
 	switch (gpa - MV_XAPIC_GPA) {
-	case APIC_ICR_HIGH:
+	case XAPIC_ICR_HIGH:
 		world.icr_high = (uint32_t)value;
 		world.destinations++;
 		break;
-	case APIC_ICR_LOW:
+	case XAPIC_ICR_LOW:
 		write_icr_low((uint32_t)value);
 		break;
 	default:

@@ -49,11 +49,4 @@
 #define PVH_TRAMPOLINE_GPA 0x8000
 #define BOOT_NR_VCPUS	   0x0c /* offset in struct mv_boot_info */
 
-#define XAPIC_ID     0x020
-#define XAPIC_EOI    0x0b0
-#define MSR_FS_BASE  0xc0000100
-#define MSR_GS_BASE  0xc0000101
-#define RFLAGS_FIXED 0x002
-#define RFLAGS_IF    0x200
-
 #endif

@@ -2,6 +2,7 @@
 /* Where every vCPU starts: set up ring 0, then leave it for kmain() in ring 3. */
 #include "guest-kernel/base/layout.h"
 #include "minivmm/abi.h"
+#include "minivmm/x86.h"
 
 /*
  * void _start(const struct mv_boot_info *boot, uint32_t index), in ring 0

@@ -4,16 +4,7 @@
 
 #include "guest-kernel/base/lib.h"
 #include "guest-kernel/base/memory.h"
-
-enum {
-	ENTRY_PRESENT = 1 << 0,
-	ENTRY_WRITE = 1 << 1,
-	ENTRY_USER = 1 << 2,
-	ENTRY_ACCESSED = 1 << 5,
-	ENTRY_DIRTY = 1 << 6,
-};
-
-#define ENTRY_ADDRESS 0x000ffffffffff000ull
+#include "minivmm/x86.h"
 
 static uint64_t boot_cr3;
 
@@ -23,19 +14,18 @@ static uint64_t boot_cr3;
  */
 uint64_t paging_entry(const void *page)
 {
-	return (uint64_t)page | ENTRY_PRESENT | ENTRY_WRITE | ENTRY_USER | ENTRY_ACCESSED |
-	       ENTRY_DIRTY;
+	return (uint64_t)page | PTE_TABLE | PTE_ACCESSED | PTE_DIRTY;
 }
 
 void *paging_page(uint64_t entry)
 {
-	return (void *)(entry & ENTRY_ADDRESS);
+	return (void *)(entry & PTE_ADDRESS);
 }
 
 /* The table that the entry for gva in `table` points to, made if there is none yet. */
 static uint64_t *next_table(uint64_t *table, unsigned level, uint64_t gva)
 {
-	uint64_t *entry = &table[gva >> (12 + 9 * level) & (TABLE_ENTRIES - 1)];
+	uint64_t *entry = &table[gva >> (12 + 9 * level) & (PTES_PER_TABLE - 1)];
 
 	if (!*entry)
 		paging_store(entry, paging_entry(memory_take_page()));
@@ -66,7 +56,7 @@ void paging_init(uint64_t cr3, uint32_t nr_vcpus)
 {
 	uint64_t *shared = memory_take_page();
 
-	boot_cr3 = cr3 & ENTRY_ADDRESS;
+	boot_cr3 = cr3 & PTE_ADDRESS;
 	memcpy(shared, (const void *)boot_cr3, 4096);
 	for (uint32_t i = 0; i < nr_vcpus; i++)
 		percpus[i].window_table = leaf_table(shared, paging_window_gva(i));
@@ -91,7 +81,7 @@ uint64_t *paging_leaf_table(const struct percpu *vcpu, uint64_t gva)
 
 uint64_t *paging_directory_entry(const struct percpu *vcpu, uint64_t gva)
 {
-	return &table_of_level(vcpu->pml4, 1, gva)[gva / LEAF_BYTES % TABLE_ENTRIES];
+	return &table_of_level(vcpu->pml4, 1, gva)[gva / LEAF_BYTES % PTES_PER_TABLE];
 }
 
 uint64_t paging_boot_cr3(void)

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "guest-kernel/cpu/percpu.h"
+#include "minivmm/x86.h"
 
 /*
  * The virtual address space, by entry of the PML4:
@@ -23,9 +24,8 @@
 #define SHARED_GVA  (1ull << 39)
 #define PRIVATE_GVA (2ull << 39)
 
-#define TABLE_ENTRIES 512
-#define LEAF_BYTES    (TABLE_ENTRIES * 4096ull) /* what one leaf table maps */
-#define ARENA_PAGES   TABLE_ENTRIES
+#define LEAF_BYTES  ((uint64_t)LARGE_PAGE_BYTES) /* what one leaf table maps */
+#define ARENA_PAGES PTES_PER_TABLE
 
 /* One page, which the scenario "tables" maps: behind everybody's windows and arenas. */
 #define SHARED_TABLE_GVA (SHARED_GVA + 2 * MV_MAX_VCPUS * LEAF_BYTES)

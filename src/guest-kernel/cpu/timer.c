@@ -14,7 +14,7 @@
 
 void timer_start(uint64_t period_us)
 {
-	apic_write(APIC_TIMER_DIVIDE, TIMER_DIVIDE_BY_1);
-	apic_write(APIC_LVT_TIMER, LVT_TIMER_PERIODIC | VECTOR_TIMER);
-	apic_write(APIC_TIMER_INITIAL, (uint32_t)(period_us * 1000));
+	apic_write(XAPIC_TIMER_DIVIDE, TIMER_DIVIDE_BY_1);
+	apic_write(XAPIC_LVT_TIMER, LVT_TIMER_PERIODIC | VECTOR_TIMER);
+	apic_write(XAPIC_TIMER_INITIAL, (uint32_t)(period_us * 1000));
 }

@@ -7,6 +7,7 @@
  * SSE). Interrupts stay off. What is rare or long goes to ring 3.
  */
 #include "guest-kernel/base/layout.h"
+#include "minivmm/x86.h"
 
 	.text
 

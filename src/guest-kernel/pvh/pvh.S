@@ -3,20 +3,13 @@
 #include "guest-kernel/base/layout.h"
 #include "minivmm/abi.h"
 #include "minivmm/pvh.h"
+#include "minivmm/x86.h"
 
 /*
  * State on entry: see minivmm/pvh.h. This code makes page tables for the first 4 MiB, which
  * hold the image, and enters 64-bit mode; the rest is mapped by pvh.c, in ring 3 and natively.
  */
 #define PORT_SERIAL	0x3f8
-#define ENTRY_TABLE	0x07		/* present, writable, ring 3 */
-#define ENTRY_LARGE	0x87
-#define LARGE_BYTES	0x200000
-#define CR0_START	0x80010033	/* PG, WP, NE, ET, MP, PE */
-#define CR0_PE		0x00000001
-#define CR4_START	0x000006a0	/* OSXMMEXCPT, OSFXSR, PGE, PAE */
-#define MSR_EFER	0xc0000080
-#define EFER_START	0x00000101	/* LME, SCE */
 #define STACK_SHIFT	14
 #if (1 << STACK_SHIFT) != MV_BOOT_STACK_BYTES
 #error "pvh.S multiplies by MV_BOOT_STACK_BYTES with a shift"
@@ -37,24 +30,24 @@ pvh_entry:
 	outb	%al, %dx
 
 	mov	%ebx, pvh_start_info_gpa
-	movl	$pvh_pointers + ENTRY_TABLE, pvh_top
-	movl	$pvh_directories + ENTRY_TABLE, pvh_pointers
-	movl	$ENTRY_LARGE, pvh_directories
-	movl	$LARGE_BYTES + ENTRY_LARGE, pvh_directories + 8
+	movl	$pvh_pointers + PTE_TABLE, pvh_top
+	movl	$pvh_directories + PTE_TABLE, pvh_pointers
+	movl	$PTE_RAM, pvh_directories
+	movl	$LARGE_PAGE_BYTES + PTE_RAM, pvh_directories + 8
 	xor	%ebp, %ebp
 
 /* ebp: 0 on the CPU that the VMM started, 1 on the others. */
 enter_64_bit:
 	lgdt	gdt_pointer
-	mov	$CR4_START, %eax
+	mov	$CR4_64_BIT, %eax
 	mov	%eax, %cr4
 	mov	$pvh_top, %eax
 	mov	%eax, %cr3
 	mov	$MSR_EFER, %ecx
-	mov	$EFER_START, %eax
+	mov	$EFER_64_BIT, %eax
 	xor	%edx, %edx
 	wrmsr
-	mov	$CR0_START, %eax
+	mov	$CR0_64_BIT, %eax
 	mov	%eax, %cr0
 	ljmp	$SEL_KERNEL_CODE, $in_64_bit
 
@@ -71,7 +64,7 @@ in_64_bit:
 other_cpu:
 	mov	$MV_XAPIC_GPA + XAPIC_ID, %eax
 	mov	(%rax), %esi
-	shr	$24, %esi
+	shr	$XAPIC_ID_SHIFT, %esi
 	movb	$1, pvh_present(%rsi)
 	lock incl pvh_nr_arrived
 1:	pause

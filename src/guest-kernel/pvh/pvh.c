@@ -10,6 +10,7 @@
 #include "guest-kernel/base/console.h"
 #include "guest-kernel/base/lib.h"
 #include "guest-kernel/base/platform.h"
+#include "guest-kernel/cpu/apic.h"
 #include "guest-kernel/cpu/clock.h"
 #include "guest-kernel/cpu/percpu.h"
 #include "guest-kernel/cpu/traps.h"
@@ -19,13 +20,13 @@
 #include "guest-kernel/shootdown/ipi.h"
 #include "minivmm/hist.h"
 #include "minivmm/pvh.h"
+#include "minivmm/x86.h"
 
 #define PORT_SERIAL	0x3f8
 #define PORT_DEBUG_EXIT 0x0f4 /* QEMU: -device isa-debug-exit,iobase=0xf4 */
 
-#define PAGE_BYTES  4096ull
-#define LARGE_BYTES (2ull << 20)
-#define NR_LARGE    2048 /* 4 GiB */
+#define PAGE_BYTES 4096ull
+#define NR_LARGE   2048 /* 4 GiB */
 
 #define NS_PER_MS	    1000000ull
 #define PHASE_MS	    50 /* mechanisms take turns, so that drift hits all alike */
@@ -211,12 +212,12 @@ static const struct platform pvh_platform = {
 static void map_all(void)
 {
 	for (uint64_t i = 0; i < NR_LARGE; i++) {
-		uint64_t gpa = i * LARGE_BYTES;
+		uint64_t gpa = i * LARGE_PAGE_BYTES;
 
-		pvh_directories[i] = gpa | (gpa < MV_MEM_MAX_BYTES ? 0x87 : 0x9f);
+		pvh_directories[i] = gpa | (gpa < MV_MEM_MAX_BYTES ? PTE_RAM : PTE_DEVICE);
 	}
-	for (uint64_t i = 0; i < NR_LARGE / 512; i++)
-		pvh_pointers[i] = (uint64_t)&pvh_directories[i * 512] | 0x07;
+	for (uint64_t i = 0; i < NR_LARGE / PTES_PER_TABLE; i++)
+		pvh_pointers[i] = (uint64_t)&pvh_directories[i * PTES_PER_TABLE] | PTE_TABLE;
 }
 
 /* The end of the RAM that holds the image. */
@@ -309,26 +310,6 @@ static void parse_command_line(const char *command_line)
 
 /* ---- time ------------------------------------------------------------------------------ */
 
-enum {
-	XAPIC_ICR_LOW = 0x300,
-	XAPIC_LVT_TIMER = 0x320,
-	XAPIC_TIMER_INITIAL = 0x380,
-	XAPIC_TIMER_CURRENT = 0x390,
-	XAPIC_TIMER_DIVIDE = 0x3e0,
-};
-
-#define LVT_MASKED	  (1u << 16)
-#define TIMER_DIVIDE_BY_1 0xb
-#define ICR_INIT	  (5u << 8)
-#define ICR_STARTUP	  (6u << 8)
-#define ICR_ASSERT	  (1u << 14)
-#define ICR_ALL_BUT_SELF  (3u << 18)
-
-static void xapic_write(uint32_t reg, uint32_t value)
-{
-	mmio_write32(MV_XAPIC_GPA + reg, value);
-}
-
 /*
  * Against the local APIC's timer, which counts nanoseconds both in KVM (APIC_BUS_CYCLE_NS
  * in arch/x86/kvm/lapic.h, until a VMM changes it) and in QEMU (hw/intc/apic.c).
@@ -337,16 +318,16 @@ static void calibrate_clock(void)
 {
 	uint32_t left;
 
-	xapic_write(XAPIC_LVT_TIMER, LVT_MASKED);
-	xapic_write(XAPIC_TIMER_DIVIDE, TIMER_DIVIDE_BY_1);
-	xapic_write(XAPIC_TIMER_INITIAL, UINT32_MAX);
-	uint32_t start = mmio_read32(MV_XAPIC_GPA + XAPIC_TIMER_CURRENT);
+	apic_write(XAPIC_LVT_TIMER, LVT_MASKED);
+	apic_write(XAPIC_TIMER_DIVIDE, TIMER_DIVIDE_BY_1);
+	apic_write(XAPIC_TIMER_INITIAL, UINT32_MAX);
+	uint32_t start = apic_read(XAPIC_TIMER_CURRENT);
 	uint64_t start_tsc = rdtsc();
 	do
-		left = mmio_read32(MV_XAPIC_GPA + XAPIC_TIMER_CURRENT);
+		left = apic_read(XAPIC_TIMER_CURRENT);
 	while (start - left < CALIBRATION_NS);
 	uint64_t ticks = rdtsc() - start_tsc;
-	xapic_write(XAPIC_TIMER_INITIAL, 0);
+	apic_write(XAPIC_TIMER_INITIAL, 0);
 
 	pvh_boot.ns_per_tick_32 = ((uint64_t)(start - left) << 32) / ticks;
 	clock_ns_per_tick_32 = pvh_boot.ns_per_tick_32;
@@ -408,15 +389,15 @@ static uint32_t wait_for_other_cpus(void)
 /* INIT, then a start-up interrupt to all others, as Intel SDM volume 3, 9.4.4 has it. */
 static void start_other_cpus(void)
 {
-	pvh_present[mmio_read32(MV_XAPIC_GPA + XAPIC_ID) >> 24] = 1;
+	pvh_present[apic_read(XAPIC_ID) >> XAPIC_ID_SHIFT] = 1;
 	if (!pvh_present[0])
 		refuse("the first CPU's APIC id is not 0");
 	memcpy((void *)PVH_TRAMPOLINE_GPA, pvh_trampoline,
 	       (size_t)(pvh_trampoline_end - pvh_trampoline));
-	xapic_write(XAPIC_ICR_LOW, ICR_ALL_BUT_SELF | ICR_ASSERT | ICR_INIT);
+	apic_write(XAPIC_ICR_LOW, ICR_ALL_BUT_SELF | ICR_ASSERT | ICR_INIT);
 	wait_ns(INIT_NS);
-	xapic_write(XAPIC_ICR_LOW,
-		    ICR_ALL_BUT_SELF | ICR_ASSERT | ICR_STARTUP | PVH_TRAMPOLINE_GPA / PAGE_BYTES);
+	apic_write(XAPIC_ICR_LOW,
+		   ICR_ALL_BUT_SELF | ICR_ASSERT | ICR_STARTUP | PVH_TRAMPOLINE_GPA / PAGE_BYTES);
 	pvh_boot.nr_vcpus = 1 + wait_for_other_cpus();
 	if (ids_have_gaps(pvh_boot.nr_vcpus))
 		refuse("the CPUs' APIC ids have gaps: try another topology");

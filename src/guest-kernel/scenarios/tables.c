@@ -102,11 +102,11 @@ static void walk_round(struct percpu *self)
 {
 	uint64_t allowed = __atomic_load_n(&oldest_allowed, __ATOMIC_ACQUIRE);
 
-	apic_write(APIC_TASK_PRIORITY, PRIORITY_INTERRUPTS_OFF);
+	apic_write(XAPIC_TASK_PRIORITY, PRIORITY_INTERRUPTS_OFF);
 	section_boundary(self);
 	oracle_count(&self->result->n, (uint64_t)link, allowed, walk(self));
 	section_boundary(self);
-	apic_write(APIC_TASK_PRIORITY, PRIORITY_INTERRUPTS_ON);
+	apic_write(XAPIC_TASK_PRIORITY, PRIORITY_INTERRUPTS_ON);
 
 	read_mapping(self, allowed);
 	work_for_us(work_us);

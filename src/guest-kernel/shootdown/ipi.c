@@ -22,21 +22,21 @@ struct tickets {
 
 void ipi_enable(void)
 {
-	apic_write(APIC_SPURIOUS, APIC_ENABLED | VECTOR_SPURIOUS);
+	apic_write(XAPIC_SPURIOUS, XAPIC_ENABLED | VECTOR_SPURIOUS);
 }
 
 /* Each register access is an exit: the destination is written only when it changes. */
 static void send_one(struct percpu *self, uint32_t target)
 {
-	if (target == APIC_BROADCAST_ID) {
+	if (target == XAPIC_BROADCAST_ID) {
 		platform->send_ipi(target, VECTOR_SHOOTDOWN);
 		return;
 	}
-	if (self->icr_high != target << ICR_DEST_SHIFT) {
-		self->icr_high = target << ICR_DEST_SHIFT;
-		apic_write(APIC_ICR_HIGH, self->icr_high);
+	if (self->icr_high != target << XAPIC_ID_SHIFT) {
+		self->icr_high = target << XAPIC_ID_SHIFT;
+		apic_write(XAPIC_ICR_HIGH, self->icr_high);
 	}
-	apic_write(APIC_ICR_LOW, ICR_ASSERT | VECTOR_SHOOTDOWN);
+	apic_write(XAPIC_ICR_LOW, ICR_ASSERT | VECTOR_SHOOTDOWN);
 }
 
 static void send_all(struct percpu *self, const struct targets *targets)
@@ -65,7 +65,7 @@ static void request(struct percpu *self, const struct targets *targets, struct t
 
 	trace_targets(self, MV_TRACE_IPI, targets);
 	if (count > 1 && count == self->nr_vcpus - 1)
-		apic_write(APIC_ICR_LOW, ICR_ALL_BUT_SELF | ICR_ASSERT | VECTOR_SHOOTDOWN);
+		apic_write(XAPIC_ICR_LOW, ICR_ALL_BUT_SELF | ICR_ASSERT | VECTOR_SHOOTDOWN);
 	else
 		send_all(self, targets);
 	self->result->n.ipis_sent += count;

@@ -8,7 +8,7 @@
  */
 #include "guest-kernel/shootdown/steal.h"
 
-#define CPUID_1_ECX_MWAIT (1u << 3)
+#include "minivmm/x86.h"
 
 static bool has_feature(const struct cpuid *kvm_features, unsigned bit)
 {

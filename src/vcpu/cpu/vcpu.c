@@ -13,15 +13,12 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "minivmm/x86.h"
 #include "vcpu/base/kvm_ioctl.h"
 
 #define NS_PER_S 1000000000ull
 
-#define CPUID_1_ECX_MWAIT   (1u << 3)
-#define CPUID_1_ECX_PCID    (1u << 17)
 #define CPUID_1_EBX_APIC_ID 24
-#define APIC_LVT0	    0x350
-#define APIC_LVT_EXTINT	    0x700
 #define START_CHECK_NS	    1000000 /* how often a vCPU that INIT has reset is looked at */
 #define KERNEL_SIGSET_BYTES 8	    /* of the kernel's sigset_t, which KVM_SET_SIGNAL_MASK takes */
 
@@ -83,7 +80,7 @@ static int open_lint0(struct vcpu *v, struct error *err)
 
 	if (kvm_ioctl(err, v->fd, KVM_GET_LAPIC, &lapic) < 0)
 		return -1;
-	memcpy(&lapic.regs[APIC_LVT0], &(uint32_t){ APIC_LVT_EXTINT }, sizeof(uint32_t));
+	memcpy(&lapic.regs[XAPIC_LVT_LINT0], &(uint32_t){ LVT_EXTINT }, sizeof(uint32_t));
 	return kvm_ioctl(err, v->fd, KVM_SET_LAPIC, &lapic);
 }
 

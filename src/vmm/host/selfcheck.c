@@ -11,6 +11,7 @@
 #include "vcpu/sched/pcpu.h"
 #include "vmm/host/ring_start.h"
 #include "vmm/machine/vm.h"
+#include "minivmm/x86.h"
 #include "vmm/machine/x86_boot.h"
 
 #define MEM_BYTES MV_MEM_MIN_BYTES
@@ -27,9 +28,8 @@
 /* A virtual address that the boot page tables leave free: the last 2 MiB of 1 GiB. */
 #define WINDOW_GVA 0x3fe00000ull
 
-#define PTE_FLAGS 0x7 /* present, writable, ring 3 */
-#define VALUE_A	  0xaaaa
-#define VALUE_B	  0xbbbb
+#define VALUE_A 0xaaaa
+#define VALUE_B 0xbbbb
 
 extern const uint8_t selfcheck_guest[], selfcheck_guest_end[];
 
@@ -54,8 +54,8 @@ static void build_window(struct vm *vm)
 	uint64_t *leaf = at(vm, TABLE_GPA);
 
 	boot_build_page_tables(&vm->mem);
-	directory[WINDOW_GVA >> 21] = TABLE_GPA | PTE_FLAGS;
-	leaf[0] = PAGE_A_GPA | PTE_FLAGS;
+	directory[WINDOW_GVA >> 21] = TABLE_GPA | PTE_TABLE;
+	leaf[0] = PAGE_A_GPA | PTE_TABLE;
 	*(uint64_t *)at(vm, PAGE_A_GPA) = VALUE_A;
 	*(uint64_t *)at(vm, PAGE_B_GPA) = VALUE_B;
 	memcpy(at(vm, CODE_GPA), selfcheck_guest, (size_t)(selfcheck_guest_end - selfcheck_guest));
@@ -67,8 +67,8 @@ static int start_guest(struct vm *vm, struct error *err)
 		.rip = CODE_GPA,
 		.rdi = WINDOW_GVA,
 		.rsi = TABLE_GPA,
-		.r8 = PAGE_A_GPA | PTE_FLAGS,
-		.r9 = PAGE_B_GPA | PTE_FLAGS,
+		.r8 = PAGE_A_GPA | PTE_TABLE,
+		.r9 = PAGE_B_GPA | PTE_TABLE,
 		.r10 = MV_DOORBELL_GPA + MV_DB_NOP,
 		.rdx = READINGS_GPA,
 	};

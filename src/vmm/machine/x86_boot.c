@@ -7,36 +7,11 @@
 
 #include "minivmm/abi.h"
 #include "minivmm/pvh.h"
-
-#define PTE_PRESENT	  (1ull << 0)
-#define PTE_WRITE	  (1ull << 1)
-#define PTE_USER	  (1ull << 2)
-#define PTE_WRITE_THROUGH (1ull << 3)
-#define PTE_CACHE_DISABLE (1ull << 4)
-#define PTE_LARGE	  (1ull << 7)
-#define PTE_TABLE	  (PTE_PRESENT | PTE_WRITE | PTE_USER)
-#define PTE_RAM		  (PTE_TABLE | PTE_LARGE)
-#define PTE_DEVICE	  (PTE_RAM | PTE_WRITE_THROUGH | PTE_CACHE_DISABLE)
+#include "minivmm/x86.h"
 
 #define PAGE_BYTES     4096ull
-#define LARGE_BYTES    (2ull << 20)
 #define TABLE_BYTES    (1ull << 30) /* what one page directory maps */
 #define NR_DIRECTORIES 4
-
-#define CR0_PE	       (1u << 0)
-#define CR0_MP	       (1u << 1)
-#define CR0_ET	       (1u << 4)
-#define CR0_NE	       (1u << 5)
-#define CR0_WP	       (1u << 16)
-#define CR0_PG	       (1u << 31)
-#define CR4_PAE	       (1u << 5)
-#define CR4_PGE	       (1u << 7)
-#define CR4_OSFXSR     (1u << 9)
-#define CR4_OSXMMEXCPT (1u << 10)
-#define EFER_SCE       (1u << 0)
-#define EFER_LME       (1u << 8)
-#define EFER_LMA       (1u << 10)
-#define RFLAGS_1       (1u << 1) /* reads as one, always */
 
 #define SEG_CODE (0xb) /* execute, read, accessed */
 #define SEG_DATA (0x3) /* read, write, accessed */
@@ -46,21 +21,21 @@
 void boot_build_page_tables(const struct guest_mem *mem)
 {
 	uint64_t *top = guest_mem_own(mem, MV_PAGE_TABLES_GPA, BOOT_PAGE_TABLE_PAGES * PAGE_BYTES);
-	uint64_t *pointers = top + 512;
-	uint64_t *directories = pointers + 512;
+	uint64_t *pointers = top + PTES_PER_TABLE;
+	uint64_t *directories = pointers + PTES_PER_TABLE;
 	uint64_t directories_gpa = MV_PAGE_TABLES_GPA + 2 * PAGE_BYTES;
 
 	memset(top, 0, BOOT_PAGE_TABLE_PAGES * PAGE_BYTES);
 	top[0] = (MV_PAGE_TABLES_GPA + PAGE_BYTES) | PTE_TABLE;
 	for (unsigned i = 0; i < NR_DIRECTORIES; i++)
 		pointers[i] = (directories_gpa + i * PAGE_BYTES) | PTE_TABLE;
-	for (uint64_t gpa = 0; gpa < mem->bytes; gpa += LARGE_BYTES)
-		directories[gpa / LARGE_BYTES] = gpa | PTE_RAM;
+	for (uint64_t gpa = 0; gpa < mem->bytes; gpa += LARGE_PAGE_BYTES)
+		directories[gpa / LARGE_PAGE_BYTES] = gpa | PTE_RAM;
 
 	static const uint64_t devices[] = { MV_DOORBELL_GPA, MV_XAPIC_GPA };
 	for (unsigned i = 0; i < sizeof(devices) / sizeof(devices[0]); i++) {
-		uint64_t large = devices[i] / LARGE_BYTES;
-		directories[large] = large * LARGE_BYTES | PTE_DEVICE;
+		uint64_t large = devices[i] / LARGE_PAGE_BYTES;
+		directories[large] = large * LARGE_PAGE_BYTES | PTE_DEVICE;
 	}
 }
 
@@ -94,17 +69,17 @@ void boot_set_sregs(struct kvm_sregs *sregs)
 	sregs->cs = code_segment;
 	sregs->ds = sregs->es = sregs->fs = sregs->gs = sregs->ss = data_segment;
 	sregs->tr = task_segment;
-	sregs->cr0 = CR0_PE | CR0_MP | CR0_ET | CR0_NE | CR0_WP | CR0_PG;
+	sregs->cr0 = CR0_64_BIT;
 	sregs->cr3 = MV_PAGE_TABLES_GPA;
-	sregs->cr4 = CR4_PAE | CR4_PGE | CR4_OSFXSR | CR4_OSXMMEXCPT;
-	sregs->efer = EFER_SCE | EFER_LME | EFER_LMA;
+	sregs->cr4 = CR4_64_BIT;
+	sregs->efer = EFER_64_BIT | EFER_LMA;
 }
 
 void boot_set_regs(struct kvm_regs *regs, uint64_t entry_gpa, unsigned vcpu, uint64_t stack_top)
 {
 	*regs = (struct kvm_regs){
 		.rip = entry_gpa,
-		.rflags = RFLAGS_1,
+		.rflags = RFLAGS_FIXED,
 		.rdi = MV_BOOT_INFO_GPA,
 		.rsi = vcpu,
 		.rsp = stack_top - sizeof(uint64_t), /* as after a call */
@@ -159,7 +134,7 @@ void boot_set_pvh_regs(struct kvm_regs *regs, uint64_t entry_gpa)
 {
 	*regs = (struct kvm_regs){
 		.rip = entry_gpa,
-		.rflags = RFLAGS_1,
+		.rflags = RFLAGS_FIXED,
 		.rbx = MV_BOOT_INFO_GPA,
 	};
 }

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "minivmm/catalog.h"
+#include "vcpu/sched/host_policy.h"
 #include "vmm/base/output_file.h"
 #include "vmm/cli/names.h"
 #include "vmm/host/host_check.h"
@@ -42,6 +43,7 @@ struct run {
 	int statm_fd;
 	enum flush_prim flush_via;
 	struct machine machine;
+	bool machine_is_made; /* or as much of it as there was room for */
 	struct run_result result;
 };
 
@@ -117,8 +119,14 @@ static int check_kernel_marks(struct run *run, struct error *err)
 {
 	bool marks = true;
 
-	if (host_needs(run->options) & MV_HOST_KERNEL &&
-	    probe_kernel_marks(&run->kvm, run->options->pcpus.cpu[0], &marks, err))
+	if (!(host_needs(run->options) & MV_HOST_KERNEL))
+		return 0;
+	if (host_policy_is_fifo())
+		return error_set(err, EXIT_HOST,
+				 "the kernel preempts no vCPU of a SCHED_FIFO process for another: "
+				 "run pv-kernel under another policy (chrt --rr or --other), or "
+				 "leave it out of --shootdown");
+	if (probe_kernel_marks(&run->kvm, run->options->pcpus.cpu[0], &marks, err))
 		return -1;
 	if (marks)
 		return 0;
@@ -152,6 +160,7 @@ static int run_machine(struct run *run, struct error *err)
 {
 	struct machine *m = &run->machine;
 
+	run->machine_is_made = true;
 	if (machine_init(m, &run->kvm, run->options, &run->image, run->flush_via, err) ||
 	    record_replay_prepare(&run->record_replay, &run->file, &m->pcpus, err))
 		return -1;
@@ -241,33 +250,56 @@ static int run_steps(struct run *run, struct error *err)
 	return report_result(run, err);
 }
 
+static void finish(struct run *run)
+{
+	if (run->machine_is_made)
+		machine_finish(&run->machine);
+	probe_finish(&run->selfcheck);
+	result_finish(&run->result);
+	elf_file_finish(&run->file);
+	output_file_discard(&run->json);
+	output_file_discard(&run->trace);
+	record_replay_finish(&run->record_replay);
+	host_close_kvm(&run->kvm);
+	if (run->statm_fd >= 0)
+		close(run->statm_fd);
+	free(run);
+}
+
+/* Large enough that a stack, in a process with little memory, may have no room for it. */
+static struct run *create(const struct options *options, const struct schedule_file *schedule)
+{
+	struct run *run = calloc(1, sizeof(*run));
+
+	if (!run)
+		return NULL;
+	run->options = options;
+	run->schedule = schedule;
+	run->start_ns = monotonic_ns();
+	run->kvm.fd = -1;
+	run->json.fd = run->json.dir_fd = -1;
+	run->trace.fd = run->trace.dir_fd = -1;
+	run->statm_fd = memory_use_open();
+	return run;
+}
+
 int run_guest(const struct options *options, const struct schedule_file *schedule)
 {
-	struct run run = {
-		.options = options, .schedule = schedule, .start_ns = monotonic_ns(), .kvm.fd = -1
-	};
+	struct run *run = create(options, schedule);
 	struct error err;
 
+	if (!run) {
+		fprintf(stderr, "minivmm: not enough memory for a run\n");
+		return EXIT_HOST;
+	}
 	block_signals();
-	run.json.fd = run.json.dir_fd = -1;
-	run.trace.fd = run.trace.dir_fd = -1;
-	run.statm_fd = memory_use_open();
-	int status = run_steps(&run, &err);
+	int status = run_steps(run, &err);
 	if (status) {
 		fprintf(stderr, "minivmm: %s\n", err.text);
 		status = err.status;
 	} else {
-		status = result_exit_status(&run.result);
+		status = result_exit_status(&run->result);
 	}
-	machine_finish(&run.machine);
-	probe_finish(&run.selfcheck);
-	result_finish(&run.result);
-	elf_file_finish(&run.file);
-	output_file_discard(&run.json);
-	output_file_discard(&run.trace);
-	record_replay_finish(&run.record_replay);
-	host_close_kvm(&run.kvm);
-	if (run.statm_fd >= 0)
-		close(run.statm_fd);
+	finish(run);
 	return status;
 }

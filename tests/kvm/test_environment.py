@@ -14,7 +14,7 @@ import tempfile
 import time
 
 from kvmtest import (BUILD, GUEST, PCPUS, PCPU_LIST, SHORT_RUN, Failure, Suite, _group_exists,
-                     finish, read_json, run, run_json, start, wait_until)
+                     finish, read_json, run, run_json, start, test_guest as guests_path, wait_until)
 
 SEED = int(os.environ.get('MINIVMM_SEED', random.randrange(1 << 32)))
 KILLS = 30
@@ -285,6 +285,54 @@ def outside_the_inherited_mask():
     result.require(result.json['config']['pcpus'] == [PCPUS[1]], 'another pCPU')
 
 
+# ---- real time -------------------------------------------------------------------------------
+
+def in_real_time(policy, priority):
+    """What lets a child run by this policy; sched(7)."""
+    return lambda: os.sched_setscheduler(0, policy, os.sched_param(priority))
+
+
+def real_time_is_permitted():
+    try:
+        subprocess.run(['true'], preexec_fn=in_real_time(os.SCHED_FIFO, 99), check=True)
+    except subprocess.SubprocessError:
+        print('# no right to a real-time policy: nothing was tried under one')
+        return False
+    return True
+
+
+def passes_in_real_time(policy, priority, pcpus):
+    result = run_json('--pcpus', pcpus, '--vcpus', 4, *SHORT_RUN, GUEST,
+                      preexec_fn=in_real_time(policy, priority))
+    result.require_status(0)
+    require_no_stale_read(result)
+
+
+def times_out_in_real_time(priority, guest, case):
+    """Whatever the guest does on all CPUs, the run ends when it should."""
+    result = run('--pcpus', PCPU_LIST, '--vcpus', 4, '--slice', '10s', '--timeout', '300ms',
+                 guests_path(guest), '--', f'case={case}',
+                 preexec_fn=in_real_time(os.SCHED_FIFO, priority))
+    result.require_status(1)
+    result.require_stdout(r'did not end within 300 ms \(--timeout\)')
+
+
+def is_interrupted_in_real_time(number):
+    process = start(['--pcpus', PCPU_LIST, '--vcpus', 4, '--slice', '10s', '--timeout', '1h',
+                     guests_path('hang'), '--', 'case=loop-in-ring3'],
+                    preexec_fn=in_real_time(os.SCHED_FIFO, 10))
+    wait_until_running(process)
+    process.send_signal(number)
+    finish(process).require_status(128 + number)
+
+
+def kernel_marks_need_turns():
+    """By SCHED_FIFO threads of one priority take no turns, so the kernel preempts no vCPU."""
+    result = run('--shootdown', 'pv-kernel', *SHORT, preexec_fn=in_real_time(os.SCHED_FIFO, 10))
+    result.require_status(3)
+    result.require_one_error('SCHED_FIFO')
+
+
 # ---- limits ----------------------------------------------------------------------------------
 
 def ends_orderly_within(limit, values):
@@ -333,6 +381,19 @@ suite.test('SIGSTOP and SIGCONT during start-up', stopped_while_it_starts)
 suite.test('the clock is set', clock_is_set)
 suite.test('a CPU is taken away', cpu_is_taken_away)
 suite.test('a pCPU outside the inherited mask', outside_the_inherited_mask)
+if real_time_is_permitted():
+    for a_policy, its_name in (os.SCHED_FIFO, 'SCHED_FIFO'), (os.SCHED_RR, 'SCHED_RR'):
+        for a_priority in 1, 99:
+            suite.test(f'{its_name} {a_priority}', passes_in_real_time, a_policy, a_priority,
+                       PCPU_LIST)
+        suite.test(f'{its_name}, with a CPU left over', passes_in_real_time, a_policy, 10, PCPUS[0])
+    for a_priority in 10, 99:
+        for a_case in 'loop-in-ring3', 'loop-in-ring0', 'halt-masked':
+            suite.test(f'SCHED_FIFO {a_priority}: time-out of {a_case}', times_out_in_real_time,
+                       a_priority, 'hang', a_case)
+    for a_signal in signal.SIGINT, signal.SIGTERM:
+        suite.test(f'SCHED_FIFO: {a_signal.name}', is_interrupted_in_real_time, a_signal)
+    suite.test('SCHED_FIFO and pv-kernel', kernel_marks_need_turns)
 suite.test('memory is limited', memory_is_limited)
 suite.test('open files are limited', open_files_are_limited)
 suite.done()

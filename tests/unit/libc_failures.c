@@ -27,6 +27,13 @@ int __wrap_renameat(int from_dir, const char *from, int to_dir, const char *to);
 int __real_pthread_mutex_unlock(pthread_mutex_t *mutex);
 int __wrap_pthread_mutex_unlock(pthread_mutex_t *mutex);
 
+int __real_sched_getscheduler(pid_t pid);
+int __wrap_sched_getscheduler(pid_t pid);
+int __real_sched_yield(void);
+int __wrap_sched_yield(void);
+
+static int pretended_policy = -1; /* atomic */
+static _Thread_local unsigned yields;
 static _Thread_local unsigned
 	allocations_left; /* up to and with the one that fails; 0: none does */
 static _Thread_local int read_errno, fsync_errno;
@@ -125,6 +132,29 @@ int __wrap_renameat(int from_dir, const char *from, int to_dir, const char *to)
 {
 	note_call('r');
 	return __real_renameat(from_dir, from, to_dir, to);
+}
+
+void pretend_policy(int policy)
+{
+	__atomic_store_n(&pretended_policy, policy, __ATOMIC_RELAXED);
+}
+
+int __wrap_sched_getscheduler(pid_t pid)
+{
+	int policy = __atomic_load_n(&pretended_policy, __ATOMIC_RELAXED);
+
+	return policy >= 0 ? policy : __real_sched_getscheduler(pid);
+}
+
+unsigned times_yielded(void)
+{
+	return yields;
+}
+
+int __wrap_sched_yield(void)
+{
+	yields++;
+	return __real_sched_yield();
 }
 
 int __wrap_pthread_mutex_unlock(pthread_mutex_t *mutex)

@@ -27,6 +27,12 @@ void fail_next_fsync(int with_errno);
  * linkat(), r for renameat(). */
 const char *durability_calls(void);
 
+/* From now on sched_getscheduler() tells all threads this policy; -1: the real one. */
+void pretend_policy(int policy);
+
+/* How often the calling thread has called sched_yield(). */
+unsigned times_yielded(void);
+
 /* Besides, pthread_mutex_unlock() fails the test if nobody has locked the mutex. */
 
 #endif

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* When a pCPU changes hands against its holder's will: slices, kicks, the grace. */
+#define _GNU_SOURCE /* SCHED_RESET_ON_FORK */
 #include "unit.h"
 
+#include <sched.h>
+
+#include "libc_failures.h"
 #include "pcpu_stage.h"
 
 /* ---- slices ---------------------------------------------------------------------------- */
@@ -56,6 +60,40 @@ START_TEST(a_slice_goes_on_while_nobody_waits_at_home)
 	ck_assert(stage_call(&s, 0, PREEMPT));
 	ck_assert_uint_eq(s.actor[0].waited_ns, 0);
 	ck_assert_uint_eq(stage_running(&s), BIT(0) | BIT(1));
+	stage_finish(&s);
+}
+END_TEST
+
+/* Who would wait may have to wait for the host CPU before. */
+START_TEST(of_real_time_threads_every_slice_has_an_end)
+{
+	struct stage s;
+
+	pretend_policy(SCHED_FIFO);
+	stage_start_busy(&s, OVER_AT_ONCE);
+	ck_assert(stage_call(&s, 0, AWAIT_KICK));
+	ck_assert(stage_call(&s, 0, PREEMPT)); /* nobody waits: it goes on, for another slice */
+	ck_assert(stage_call(&s, 0, AWAIT_KICK));
+	pretend_policy(-1);
+	stage_finish(&s);
+}
+END_TEST
+
+START_TEST(a_real_time_thread_lets_others_ask_before_it_goes_on)
+{
+	struct stage s;
+
+	stage_start_busy(&s, OVER_AT_ONCE);
+	unsigned before = times_yielded();
+	pcpus_slice_is_over(&s.pcpus, 0);
+	ck_assert_uint_eq(times_yielded(), before);
+	stage_finish(&s);
+	pretend_policy(SCHED_RR | SCHED_RESET_ON_FORK);
+	stage_start_busy(&s, OVER_AT_ONCE);
+	before = times_yielded();
+	pcpus_slice_is_over(&s.pcpus, 0);
+	ck_assert_uint_eq(times_yielded(), before + 1);
+	pretend_policy(-1);
 	stage_finish(&s);
 }
 END_TEST
@@ -302,6 +340,8 @@ END_TEST
 	X(nobody_is_preempted_before_the_slice_is_over)                       \
 	X(after_the_slice_the_pcpu_goes_to_who_has_waited_longest)            \
 	X(a_slice_goes_on_while_nobody_waits_at_home)                         \
+	X(of_real_time_threads_every_slice_has_an_end)                        \
+	X(a_real_time_thread_lets_others_ask_before_it_goes_on)               \
 	X(a_preemption_with_nobody_waiting_begins_a_new_slice)                \
 	X(a_slice_that_somebody_waits_for_ends_with_a_kick)                   \
 	X(who_gets_a_released_pcpu_is_kicked_for_those_who_still_wait)        \

@@ -84,7 +84,8 @@ static void tell_extended(struct pcpus *p, struct pcpu *c, bool extended)
 
 /*
  * A new slice for the holder of a pCPU, as the policy or the recorded entry says; timed
- * only if somebody waits for it. In a replay somebody may be due who does not wait yet.
+ * only if somebody waits for it. In a replay somebody may be due who does not wait yet, and
+ * of real-time threads somebody may want to wait who does not run.
  */
 static void start_slice(struct pcpus *p, unsigned pcpu)
 {
@@ -99,7 +100,8 @@ static void start_slice(struct pcpus *p, unsigned pcpu)
 	c->timed = false;
 	tell_extended(p, c, false);
 	record_begin(p, pcpu);
-	if (p->config.replay || sched_has_waiter(p->entity, p->nr_entities, pcpu))
+	if (p->config.replay || __atomic_load_n(&p->real_time, __ATOMIC_RELAXED) ||
+	    sched_has_waiter(p->entity, p->nr_entities, pcpu))
 		arm_slice_timer(p, c);
 }
 

@@ -13,6 +13,7 @@
 
 #include "vcpu/cpu/vcpu.h"
 #include "vcpu/sched/dispatch.h"
+#include "vcpu/sched/host_policy.h"
 
 #define NS_PER_S 1000000000ull
 
@@ -99,17 +100,6 @@ void pcpus_finish(struct pcpus *p)
 
 /* ---- threads ------------------------------------------------------------- */
 
-/*
- * A thread of SCHED_BATCH does not preempt the one that wakes it. Without that, who
- * gives its pCPU away is stopped before it sleeps, and does so in the middle of the
- * next one's slice. A policy that the user has chosen stays.
- */
-static void let_wakers_finish(void)
-{
-	if (sched_getscheduler(0) == SCHED_OTHER)
-		sched_setscheduler(0, SCHED_BATCH, &(struct sched_param){ 0 });
-}
-
 int pcpus_attach(struct pcpus *p, unsigned i, struct error *err)
 {
 	struct pcpu_waiter *w = &p->waiter[i];
@@ -123,7 +113,9 @@ int pcpus_attach(struct pcpus *p, unsigned i, struct error *err)
 	if (timer_create(CLOCK_MONOTONIC, &event, &w->slice_timer))
 		return error_set_errno(err, EXIT_HOST, errno, "cannot create a slice timer");
 	w->has_timer = true;
-	let_wakers_finish();
+	host_policy_let_wakers_finish();
+	if (host_policy_is_real_time())
+		__atomic_store_n(&p->real_time, true, __ATOMIC_RELAXED);
 	dispatch_pin(p, i, p->entity[i].home);
 	return 0;
 }
@@ -193,8 +185,19 @@ static bool give_way(struct pcpus *p, unsigned i, enum slice_end end, uint64_t *
 	return wait_turn(p, i, ret_waited_ns);
 }
 
+/*
+ * Of real-time threads those that wait for the host CPU run now: vCPUs that want a pCPU and
+ * could not say so, and whoever ends the run.
+ */
+static void let_others_ask(const struct pcpus *p)
+{
+	if (__atomic_load_n(&p->real_time, __ATOMIC_RELAXED))
+		sched_yield();
+}
+
 bool pcpus_slice_is_over(struct pcpus *p, unsigned i)
 {
+	let_others_ask(p);
 	pthread_mutex_lock(&p->lock);
 	bool over = !p->kernel_schedules && dispatch_slice_has_ended(p, i) &&
 		    dispatch_is_wanted(p, i);

@@ -77,6 +77,7 @@ struct pcpus {
 	uint64_t recorded_since_ns; /* CLOCK_MONOTONIC of the first slice in the log */
 	bool stopping;
 	bool between_parts;    /* see pcpus_end_part() */
+	bool real_time;	       /* atomic: no thread of ours is preempted by another */
 	bool kernel_schedules; /* see pcpus_let_kernel_schedule() */
 };
 
@@ -134,7 +135,10 @@ void pcpus_begin_part(struct pcpus *p, uint32_t phase);
  */
 void pcpus_end_part(struct pcpus *p);
 
-/* Whether vCPU i holds a pCPU that another vCPU waits for, beyond its slice. */
+/*
+ * Whether vCPU i holds a pCPU that another vCPU waits for, beyond its slice. Call it when it
+ * has been forced out of the guest: real-time threads that wait for its host CPU run first.
+ */
 bool pcpus_slice_is_over(struct pcpus *p, unsigned i);
 
 /*

@@ -14,6 +14,7 @@
 
 #include "minivmm/catalog.h"
 #include "vcpu/protocol/fault.h"
+#include "vcpu/sched/host_policy.h"
 #include "vmm/machine/exits.h"
 #include "vmm/machine/tracer.h"
 #include "vmm/machine/x86_boot.h"
@@ -222,31 +223,46 @@ static void *vcpu_thread_main(void *argument)
 	return NULL;
 }
 
+static int create_thread(struct machine *m, unsigned i, const pthread_attr_t *attributes)
+{
+	struct vm *vm = &m->vm[i / m->options->nr_vcpus];
+	struct vcpu_thread *t = &m->thread[i];
+
+	*t = (struct vcpu_thread){
+		.machine = m,
+		.vm = vm,
+		.vcpu = &vm->vcpu[i % m->options->nr_vcpus],
+		.i = i,
+	};
+	return pthread_create(&t->thread, attributes, vcpu_thread_main, t);
+}
+
 static int create_threads(struct machine *m, struct error *err)
 {
 	pthread_attr_t attributes;
+	int failed = 0;
 
 	pthread_attr_init(&attributes);
 	pthread_attr_setstacksize(&attributes, THREAD_STACK_BYTES);
-	for (unsigned i = 0; i < m->nr_vcpus; i++) {
-		struct vm *vm = &m->vm[i / m->options->nr_vcpus];
-		struct vcpu_thread *t = &m->thread[i];
-
-		*t = (struct vcpu_thread){
-			.machine = m,
-			.vm = vm,
-			.vcpu = &vm->vcpu[i % m->options->nr_vcpus],
-			.i = i,
-		};
-		int failed = pthread_create(&t->thread, &attributes, vcpu_thread_main, t);
-		if (failed)
-			return error_set_errno(err, EXIT_HOST, failed,
-					       "cannot create a thread for vCPU %u of %u", i,
-					       m->nr_vcpus);
-		m->nr_started++;
+	while (!failed && m->nr_started < m->nr_vcpus) {
+		failed = create_thread(m, m->nr_started, &attributes);
+		m->nr_started += !failed;
 	}
 	pthread_attr_destroy(&attributes);
+	if (failed)
+		return error_set_errno(err, EXIT_HOST, failed,
+				       "cannot create a thread for vCPU %u of %u", m->nr_started,
+				       m->nr_vcpus);
 	return 0;
+}
+
+/* Who ends the run comes before those that it ends, whatever policy the user has chosen. */
+static void rise_above_vcpus(struct machine *m)
+{
+	if (host_policy_rise())
+		return;
+	for (unsigned i = 0; i < m->nr_vcpus; i++)
+		host_policy_sink(m->thread[i].vcpu->tid);
 }
 
 int machine_start(struct machine *m, struct error *err)
@@ -262,6 +278,7 @@ int machine_start(struct machine *m, struct error *err)
 		poll(&event, 1, -1);
 		eventfd_read(m->event_fd, &events);
 	}
+	rise_above_vcpus(m);
 	return 0;
 }
 

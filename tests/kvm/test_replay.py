@@ -194,7 +194,7 @@ def failure_says_how_to_repeat_it():
         failed.require(re.match('FAIL: ', lines[-1]), 'the verdict is not the last line')
         told = re.match('repeat with: (.*)', lines[-2])
         failed.require(told, 'it does not say how to repeat it')
-        failed.require(told[1] == failed.json['rerun_command'], 'the JSON says another command')
+        failed.require(told[1] == failed.json['repeat_command'], 'the JSON says another command')
         words = shlex.split(told[1])
         failed.require(words[words.index('--seed') + 1] == str(failed.json['config']['seed']),
                        'another seed')

@@ -14,6 +14,7 @@
 #include "vcpu/base/error.h"
 #include "vcpu/cpu/vcpu.h"
 #include "vmm/base/json.h"
+#include "vmm/base/printing.h"
 #include "vmm/cli/host_cpus.h"
 #include "vmm/host/host_check.h"
 #include "vmm/host/host_info.h"
@@ -295,14 +296,6 @@ static int parse(int argc, char *argv[], bool *ret_json, bool *ret_help, struct 
 					 argv[i]);
 	}
 	return 0;
-}
-
-static int finish_printing(void)
-{
-	if (fflush(stdout) == 0 && !ferror(stdout))
-		return EXIT_PASS;
-	perror("minivmm: standard output");
-	return EXIT_HOST;
 }
 
 int host_command(int argc, char *argv[])

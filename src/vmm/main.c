@@ -5,9 +5,10 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
 #include <unistd.h>
 
+#include "vmm/base/printing.h"
+#include "vmm/base/seed.h"
 #include "vmm/base/version.h"
 #include "vmm/cli/options.h"
 #include "vmm/host_command.h"
@@ -16,21 +17,6 @@
 #include "vmm/sweep/merge.h"
 #include "vmm/sweep/sweep.h"
 #include "vmm/trace/trace_stats.h"
-
-static void draw_seed(struct options *options)
-{
-	if (!options->seed_given && getrandom(&options->seed, sizeof(options->seed), 0) > 0)
-		options->seed &= SEED_MASK;
-}
-
-/* The status after printing what was asked for: a full disk or a closed pipe is no success. */
-static int finish_printing(void)
-{
-	if (fflush(stdout) == 0 && !ferror(stdout))
-		return EXIT_PASS;
-	perror("minivmm: standard output");
-	return EXIT_HOST;
-}
 
 /*
  * Descriptors 0 to 2 are taken if the caller closed them, so that no file that is
@@ -78,7 +64,8 @@ static int run_command(int argc, char *const argv[], const struct host_cpus *all
 		fprintf(stderr, "minivmm: %s\n", err.text);
 		return err.status;
 	}
-	draw_seed(options);
+	if (!options->seed_given)
+		options->seed = seed_draw(options->seed);
 	int status = run_guest(options, options->replay_path ? &schedule : NULL);
 	schedule_file_finish(&schedule);
 	return status;

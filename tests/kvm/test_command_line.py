@@ -220,6 +220,14 @@ def old_name_is_understood(command, old, new, value, refusal):
     bad.require(f'{new}{refusal}' in bad.stderr, 'not refused by its new name')
 
 
+def printed_to_a_full_device(*command):
+    """What could not be printed is no success, whoever printed it."""
+    with open('/dev/full', 'wb') as full:
+        result = run(*command, stdout=full)
+    result.require_status(3)
+    result.require_one_error('No space left on device')
+
+
 suite = Suite(needs_kvm=False)
 suite.test('--help', answered, '--help', '^Usage: minivmm ')
 suite.test('--version', answered, '--version', r'^minivmm \d+\.\d+\.\d+$')
@@ -231,6 +239,9 @@ suite.test('an old name of an option', old_name_is_understood,
            ": there is no alignment 'nonsense'")
 suite.test("an old name of a sweep's option", old_name_is_understood,
            ['sweep'], '--cell', '--part', '1/2', " 'nonsense'")
+for a_command in ('--help', '--list', '--version', 'host --help', 'sweep --help', 'merge --help',
+                  'trace-stats --help'):
+    suite.test(f'minivmm {a_command} > /dev/full', printed_to_a_full_device, *a_command.split())
 suite.test('a guest that is a FIFO', fifo_is_refused)
 suite.test('a guest that is a huge file', huge_file_is_refused)
 for a_name, some_values, a_pattern in BAD_SCHEDULES:

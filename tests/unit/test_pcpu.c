@@ -9,6 +9,7 @@
 
 #include "libc_failures.h"
 #include "pcpu_stage.h"
+#include "vcpu/base/random.h"
 
 /* ---- slots --------------------------------------------------------------------------- */
 
@@ -501,7 +502,7 @@ static void *live(void *argument)
 	pcpus_acquire(p, m->i, &waited_ns);
 	for (unsigned round = 0; round < ROUNDS; round++) {
 		take_possession(m);
-		uint64_t what = sched_random(&random);
+		uint64_t what = random_next(&random);
 		give_up_possession(m);
 		switch (what % 4) {
 		case 0:

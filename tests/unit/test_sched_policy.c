@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "vcpu/base/random.h"
 #include "vcpu/sched/sched_policy.h"
 
 #define NR_PCPUS  2
@@ -51,7 +52,7 @@ static void hand_over(struct sim *s, unsigned pcpu)
 		.nr_gangs = NR / NR_PCPUS,
 		.pcpu = pcpu,
 		.turn = s->turn,
-		.random = sched_random(&s->random),
+		.random = random_next(&s->random),
 	};
 	int next = s->policy->pick(&view);
 
@@ -335,7 +336,7 @@ START_TEST(random_numbers_are_those_of_splitmix64)
 	uint64_t state = 1234567;
 
 	for (unsigned i = 0; i < COUNT_OF(expected); i++)
-		ck_assert_uint_eq(sched_random(&state), expected[i]);
+		ck_assert_uint_eq(random_next(&state), expected[i]);
 }
 END_TEST
 
@@ -371,7 +372,7 @@ START_TEST(independent_slices_stay_within_the_jitter_and_use_all_of_it)
 	uint64_t random = 1, least = UINT64_MAX, most = 0, now_ns = 123456789;
 
 	for (unsigned i = 0; i < 10000; i++) {
-		uint64_t ns = sched_slice_end(&slices, 0, now_ns, sched_random(&random)) - now_ns;
+		uint64_t ns = sched_slice_end(&slices, 0, now_ns, random_next(&random)) - now_ns;
 
 		least = ns < least ? ns : least;
 		most = ns > most ? ns : most;

@@ -6,6 +6,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "vcpu/base/random.h"
+
 #define NS_PER_S 1000000000ull
 
 unsigned dispatch_gangs_per_vm(const struct pcpu_config *config)
@@ -93,8 +95,7 @@ static void start_slice(struct pcpus *p, unsigned pcpu)
 	uint64_t now_ns = monotonic_ns();
 
 	c->slice_start_ns = now_ns;
-	c->slice_end_ns = sched_slice_end(&p->config.slices, pcpu, now_ns,
-					  sched_random(&p->random));
+	c->slice_end_ns = sched_slice_end(&p->config.slices, pcpu, now_ns, random_next(&p->random));
 	if (c->replayed)
 		c->slice_end_ns = replay_slice_end(c->replayed, now_ns, c->slice_end_ns - now_ns);
 	c->timed = false;
@@ -191,7 +192,7 @@ static int choose(struct pcpus *p, unsigned pcpu)
 		.nr_gangs = p->config.nr_vms * dispatch_gangs_per_vm(&p->config),
 		.pcpu = pcpu,
 		.turn = sched_turn(&p->config.slices, monotonic_ns()),
-		.random = sched_random(&p->random),
+		.random = random_next(&p->random),
 	};
 
 	if (p->config.policy->uses_hints)

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "vcpu/base/random.h"
+
 static bool waits_for(const struct sched_entity *e, unsigned pcpu)
 {
 	return e->state == SCHED_READY && e->home == pcpu;
@@ -142,7 +144,7 @@ static uint64_t grid_end(const struct sched_slices *s, uint64_t k)
 	uint64_t state = s->seed ^ k * 0xd1342543de82ef95;
 	uint64_t reach = s->slice_ns / 100 * s->jitter_pct;
 
-	return k * s->slice_ns + sched_random(&state) % (reach + 1);
+	return k * s->slice_ns + random_next(&state) % (reach + 1);
 }
 
 uint64_t sched_turn(const struct sched_slices *s, uint64_t now_ns)
@@ -167,13 +169,4 @@ uint64_t sched_slice_end(const struct sched_slices *s, unsigned pcpu, uint64_t n
 	if (s->alignment == SLICES_independent)
 		return independent_end(s, now_ns, random);
 	return grid_end(s, sched_turn(s, now_ns + shift_ns)) - shift_ns;
-}
-
-uint64_t sched_random(uint64_t *state)
-{
-	uint64_t z = (*state += 0x9e3779b97f4a7c15);
-
-	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
-	z = (z ^ z >> 27) * 0x94d049bb133111eb;
-	return z ^ z >> 31;
 }

@@ -89,7 +89,4 @@ uint64_t sched_slice_end(const struct sched_slices *s, unsigned pcpu, uint64_t n
 /* The number of the present slice on the grid of aligned slices. */
 uint64_t sched_turn(const struct sched_slices *s, uint64_t now_ns);
 
-/* The next number of a random sequence (splitmix64, Steele et al., OOPSLA 2014). */
-uint64_t sched_random(uint64_t *state);
-
 #endif

@@ -10,13 +10,11 @@
 
 #include "minivmm/abi.h"
 #include "vcpu/base/error.h"
+#include "vmm/base/seed.h"
 #include "vmm/cli/cpu_list.h"
 #include "vmm/cli/host_cpus.h"
 
 #define MAX_VMS 64
-
-/* Seeds of the VMM's own making fit into a double, as which many read JSON numbers. */
-#define SEED_MASK ((1ull << 53) - 1)
 
 enum command { COMMAND_RUN, COMMAND_LIST, COMMAND_HELP, COMMAND_VERSION };
 

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "vmm/base/printing.h"
 #include "vmm/cli/command_line.h"
 #include "vmm/sweep/plan/folder.h"
 #include "vmm/sweep/plan/manifest.h"
@@ -207,11 +208,14 @@ int merge_command(int argc, char *argv[])
 	m.dir = calloc((size_t)argc + 1, sizeof(*m.dir));
 	int failed = m.dir ? parse(&m, argc, argv, &err)
 			   : error_set(&err, EXIT_HOST, "not enough memory");
-	if (!failed && m.help)
+	if (!failed && m.help) {
 		print_help();
-	else if (failed || merge_steps(&m, &status, &err)) {
+		status = finish_printing();
+	} else if (failed || merge_steps(&m, &status, &err)) {
 		fprintf(stderr, "minivmm: %s\n", err.text);
 		status = err.status;
+	} else if (finish_printing() && status == EXIT_PASS) {
+		status = EXIT_HOST;
 	}
 	plan_finish(&m.plan);
 	json_object_put(m.manifest);

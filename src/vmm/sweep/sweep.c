@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* `minivmm sweep`: from the command line to the report, stopped and resumed at will. */
 #define _GNU_SOURCE
+#include "vmm/base/printing.h"
+#include "vmm/base/seed.h"
 #include "vmm/sweep/sweep.h"
 
 #include <errno.h>
@@ -10,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 #include "vmm/cli/options.h"
@@ -190,12 +191,6 @@ static int run_all(struct sweep *s, struct error *err)
 
 /* ---- the folder -------------------------------------------------------------- */
 
-static void draw_seed(struct sweep_options *o)
-{
-	if (!o->seed_given && getrandom(&o->seed, sizeof(o->seed), 0) > 0)
-		o->seed &= SEED_MASK;
-}
-
 static int lock_folder(struct sweep *s, struct error *err)
 {
 	const char *dir = s->options.out_dir;
@@ -235,7 +230,8 @@ static int take_up(struct sweep *s, struct error *err)
 
 static int begin(struct sweep *s, struct error *err)
 {
-	draw_seed(&s->options);
+	if (!s->options.seed_given)
+		s->options.seed = seed_draw(s->options.seed);
 	if (manifest_make(&s->options, &s->manifest, err))
 		return -1;
 	return manifest_write(s->options.out_dir, s->manifest, err);
@@ -301,11 +297,13 @@ int sweep_command(int argc, char *argv[])
 	if (!failed && s.options.command == SWEEP_HELP) {
 		host_cpus_finish(&allowed);
 		sweep_options_print_help(stdout);
-		return EXIT_PASS;
+		return finish_printing();
 	}
 	if (failed || sweep_steps(&s, &allowed, &status, &err)) {
 		fprintf(stderr, "minivmm: %s\n", err.text);
 		status = err.status;
+	} else if (finish_printing() && status == EXIT_PASS) {
+		status = EXIT_HOST;
 	}
 	host_cpus_finish(&allowed);
 	plan_finish(&s.plan);

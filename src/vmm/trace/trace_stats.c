@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "vmm/base/printing.h"
 #include "vmm/base/human.h"
 
 #define LABEL_WIDTH  54
@@ -298,7 +299,7 @@ int trace_stats_command(int argc, char *argv[])
 	if (argc == 2 && strcmp(argv[1], "--help") == 0) {
 		puts("Usage: minivmm trace-stats FILE\n\n"
 		     "Tells where the time of the shootdowns in a trace went (see --trace).");
-		return fflush(stdout) ? EXIT_HOST : EXIT_PASS;
+		return finish_printing();
 	}
 	int failed = argc == 2 ? print_stats_of(argv[1], &err)
 			       : error_set(&err, EXIT_USAGE,

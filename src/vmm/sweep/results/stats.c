@@ -5,22 +5,14 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "vcpu/base/random.h"
+
 #define CONFIDENCE 0.95
-
-/* splitmix64 (Steele, Lea, Flood 2014): every seed, 0 included, gives a good sequence. */
-static uint64_t next_random(uint64_t *state)
-{
-	uint64_t z = *state += 0x9e3779b97f4a7c15ull;
-
-	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ull;
-	z = (z ^ z >> 27) * 0x94d049bb133111ebull;
-	return z ^ z >> 31;
-}
 
 /* A number below `limit`: the upper half of a product, without a division's bias. */
 static unsigned random_below(uint64_t *state, unsigned limit)
 {
-	return (unsigned)((next_random(state) >> 32) * limit >> 32);
+	return (unsigned)((random_next(state) >> 32) * limit >> 32);
 }
 
 static int compare(const void *a, const void *b)

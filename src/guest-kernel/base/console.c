@@ -35,6 +35,14 @@ void line_add_hex(struct line *line, uint64_t value)
 	line_add_number(line, value, 16);
 }
 
+void line_add_field(struct line *line, const char *key, uint64_t value)
+{
+	line_add(line, " ");
+	line_add(line, key);
+	line_add(line, "=");
+	line_add_dec(line, value);
+}
+
 void line_print(struct line *line)
 {
 	line->text[line->length] = '\n';

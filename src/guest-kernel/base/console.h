@@ -14,6 +14,7 @@ struct line {
 void line_add(struct line *line, const char *text);
 void line_add_dec(struct line *line, uint64_t value);
 void line_add_hex(struct line *line, uint64_t value);
+void line_add_field(struct line *line, const char *key, uint64_t value); /* " key=value" */
 
 /* Prints the line and a newline. */
 void line_print(struct line *line);

@@ -7,7 +7,7 @@
 
 /*
  * State on entry: see minivmm/pvh.h. This code makes page tables for the first 4 MiB, which
- * hold the image, and enters 64-bit mode; the rest is mapped by pvh.c, in ring 3 and natively.
+ * hold the image, and enters 64-bit mode; the rest is mapped by memory_map.c, in ring 3 and natively.
  */
 #define PORT_SERIAL	0x3f8
 #define STACK_SHIFT	14

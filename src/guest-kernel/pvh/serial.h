@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/* The serial port, and the end of the run: all that a PVH machine has to say something with. */
+#ifndef GUEST_PVH_SERIAL_H
+#define GUEST_PVH_SERIAL_H
+
+#include <stdint.h>
+
+void serial_puts(const char *text);
+
+/* Ends the run with one of MV_EXIT_*, where there is a port for it, and waits for ever. */
+_Noreturn void serial_end(uint32_t code);
+
+/* Says why the guest cannot run here, and ends the run. */
+_Noreturn void serial_refuse(const char *reason);
+
+#endif

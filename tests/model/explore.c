@@ -36,6 +36,8 @@ static uint64_t hash_state(const struct explore_model *model)
 
 	for (size_t i = 0; i < model->world_bytes; i++)
 		hash = mix(hash, world[i]);
+	if (model->hash_more)
+		hash = mix(hash, model->hash_more());
 	for (unsigned i = 0; i < model->nr_threads; i++)
 		hash = mix(hash, threads[i].co.finished ? 0 : threads[i].trail);
 	return hash;
@@ -90,6 +92,12 @@ void explore_forget(uint64_t since)
 	current->trail = since;
 }
 
+void explore_finish(void)
+{
+	current->co.finished = 1;
+	coroutine_yield(&current->co);
+}
+
 /* ---- one run of the system ------------------------------------------------ */
 
 static void thread_main(void)
@@ -119,6 +127,8 @@ static void system_start(const struct explore_model *model)
 /* Lets every thread run to its end, so that no stack is left half unwound. */
 static void system_stop(const struct explore_model *model)
 {
+	if (model->abandons_threads)
+		return;
 	stopping = true;
 	for (unsigned i = 0; i < model->nr_threads; i++)
 		if (!threads[i].co.finished)
@@ -265,11 +275,12 @@ static void search_expand(struct search *s, const struct explore_model *model, u
 	struct explore_move moves[EXPLORE_MAX_THREADS * 32];
 	unsigned depth = s->node[index].depth;
 
-	if (depth == EXPLORE_MAX_DEPTH) {
-		fprintf(stderr, "explore: a schedule is longer than EXPLORE_MAX_DEPTH\n");
-		exit(EXIT_FAILURE);
-	}
 	schedule_of(s, index, result->schedule);
+	if (depth == EXPLORE_MAX_DEPTH) {
+		result->violation = "the schedule is longer than EXPLORE_MAX_DEPTH";
+		result->depth = depth;
+		return;
+	}
 	system_replay(model, result->schedule, depth);
 	unsigned nr_moves = system_list_moves(model, moves);
 

@@ -25,7 +25,7 @@
 #include <stdint.h>
 
 #define EXPLORE_MAX_THREADS 8
-#define EXPLORE_MAX_DEPTH   128
+#define EXPLORE_MAX_DEPTH   256
 
 /* The functions get the thread's index in the model's table. */
 struct explore_thread {
@@ -42,6 +42,10 @@ struct explore_model {
 	void (*reset)(void);			   /* puts the world into its first state */
 	const char *(*violation)(void);		   /* what is wrong with the world, or NULL */
 	void (*print_changes)(const void *before); /* since then, on the current line */
+	uint64_t (*hash_more)(void); /* of what else they share, outside the world; or NULL */
+	/* Threads are left where they are after a run, and begun anew for the next, instead of
+	 * being run to their ends. Not where sanitizers watch the stacks. */
+	bool abandons_threads;
 };
 
 struct explore_move {
@@ -76,6 +80,9 @@ unsigned explore_choose(const char *const *name, unsigned (*enabled)(unsigned se
 
 /* The same with one action that is always possible. */
 void explore_step(const char *name);
+
+/* Ends the thread here and now; does not return. In models that abandon theirs. */
+void explore_finish(void);
 
 /* The index of the thread that runs. */
 unsigned explore_self(void);

@@ -4,19 +4,21 @@
 
 _minivmm_options="
  --vcpus --vms --pcpus --mem --slice --slice-jitter --slice-alignment --grace --sched
- --shootdown --flush-via --mark-exits --hide --duration --count --seed --record --replay
+ --shootdown --flush-via --dirty --dirty-every --mark-exits --hide --duration --count --seed --record --replay
  --inject --timeout --json
  --trace --no-sandbox --list --quiet --verbose --version --help "
 _minivmm_mechanisms=" ipi ipi-yield pv pv-recheck pv-halted pv-kernel hypercall "
-_minivmm_scenarios=" ping storm ebizzy idle lazy rcu tables sweep-size "
-_minivmm_parameters=" scenario work_us chunk_kb idle_pct wake_us away_us read_us pages targets away flush "
+_minivmm_scenarios=" ping storm ebizzy idle lazy rcu tables sweep-size dirty "
+_minivmm_parameters=" scenario work_us chunk_kb idle_pct wake_us away_us read_us pages set_kb stride
+ writes targets away flush "
 _minivmm_policies=" round-robin random gang boost "
 _minivmm_alignments=" independent aligned anti "
 _minivmm_primitives=" auto sregs sync-regs steal-msr "
 _minivmm_faults="
  none skip-deferred-flush skip-ipi-flush skip-local-flush lose-flush-bit mark-while-running mark-in-access
  clear-after-flush inverted-cmpxchg skip-lazy-flush skip-readers free-early
- hypercall-no-wait "
+ hypercall-no-wait drop-dirty-entry "
+_minivmm_dirty=" none bitmap ring "
 _minivmm_features=" pv-tlb-flush steal-time "
 
 _minivmm_sweep_options="
@@ -57,10 +59,11 @@ _minivmm() {
 	--out) COMPREPLY=($(compgen -d -- "$word")) ;;
 	--slice-alignment) COMPREPLY=($(compgen -W "$_minivmm_alignments" -- "$word")) ;;
 	--flush-via) COMPREPLY=($(compgen -W "$_minivmm_primitives" -- "$word")) ;;
+	--dirty) COMPREPLY=($(compgen -W "$_minivmm_dirty" -- "$word")) ;;
 	--inject) COMPREPLY=($(compgen -W "$_minivmm_faults" -- "$word")) ;;
 	scenario) COMPREPLY=($(compgen -W "$_minivmm_scenarios" -- "$word")) ;;
 	--json | --trace | --record | --replay) COMPREPLY=($(compgen -f -- "$word")) ;;
-	--vcpus | --vms | --pcpus | --mem | --slice | --slice-jitter | --grace | --duration | --count | \
+	--vcpus | --vms | --pcpus | --mem | --slice | --slice-jitter | --grace | --dirty-every | --duration | --count | \
 		--seed | --timeout | --vcpus-per-pcpu | --repeats | --part) ;;
 	*)
 		if [[ " ${COMP_WORDS[*]:0:COMP_CWORD} " == *" -- "* ]]; then

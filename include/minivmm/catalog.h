@@ -43,21 +43,26 @@
 	X(lazy, "lazy", "storm that spares vCPUs which are away in another address space")        \
 	X(rcu, "rcu", "vCPU 0 replaces an object and waits until no reader has the old one")      \
 	X(tables, "tables", "vCPU 0 frees page tables, which the others walk in software")        \
-	X(sweep_size, "sweep-size", "vCPU 0 shoots ranges of one size, the others read their pages")
+	X(sweep_size, "sweep-size",                                                               \
+	  "vCPU 0 shoots ranges of one size, the others read their pages")                        \
+	X(dirty, "dirty", "storm whose work is to write pages, for --dirty")
 
 /*
  * What can be given to scenarios as KEY=VALUE. X(key, least, most, standard, summary): a
  * number. X(key, first, second, summary): one of two words, the first if none is given.
  */
-#define MV_NUMBERS(X)                                                                        \
-	X(work_us, 0, 1000000, 100,                                                          \
-	  "storm, idle, lazy, rcu, tables: work between two shootdowns or sections (100)")   \
-	X(chunk_kb, 4, 1024, 256, "ebizzy: size of an allocation (256)")                     \
-	X(idle_pct, 0, 99, 50, "idle: share of vCPUs that are idle (50)")                    \
-	X(wake_us, 10, 1000000, 1000, "idle: how often an idle vCPU wakes by itself (1000)") \
-	X(away_us, 0, 1000000, 100, "lazy: how long a vCPU is away (100)")                   \
-	X(read_us, 0, 1000000, 10, "rcu, tables: length of a read-side section (10)")        \
-	X(pages, 1, 512, 1, "sweep-size: pages of a shootdown (1)")                          \
+#define MV_NUMBERS(X)                                                                             \
+	X(work_us, 0, 1000000, 100,                                                               \
+	  "storm, idle, lazy, rcu, tables, dirty: work between two shootdowns or sections (100)") \
+	X(chunk_kb, 4, 1024, 256, "ebizzy: size of an allocation (256)")                          \
+	X(idle_pct, 0, 99, 50, "idle: share of vCPUs that are idle (50)")                         \
+	X(wake_us, 10, 1000000, 1000, "idle: how often an idle vCPU wakes by itself (1000)")      \
+	X(away_us, 0, 1000000, 100, "lazy: how long a vCPU is away (100)")                        \
+	X(read_us, 0, 1000000, 10, "rcu, tables: length of a read-side section (10)")             \
+	X(pages, 1, 512, 1, "sweep-size: pages of a shootdown (1)")                               \
+	X(set_kb, 4, 3145728, 16384, "dirty: size of the working set of all vCPUs (16384)")       \
+	X(stride, 1, 512, 1, "dirty: of so many pages one is written (1)")                        \
+	X(writes, 1, 1000000, 64, "dirty: pages that a vCPU writes between two shootdowns (64)")  \
 	X(targets, 0, 255, 0, "any: shoot so many other vCPUs, the next ones; 0 is all (0)")
 
 #define MV_CHOICES(X)                                                             \
@@ -95,6 +100,8 @@
 	  "guest, tables: free a page table right after the shootdown, without a grace period") \
 	X(hypercall_no_wait, "hypercall-no-wait", "hypercall",                                  \
 	  "host, hypercall: go on before the targets have left the guest (1ebfaa11ebb5)")       \
+	X(drop_dirty_entry, "drop-dirty-entry", "ipi",                                          \
+	  "host, --dirty: forget one of the pages that each harvest found dirty")               \
 	X(mark_in_access, "mark-in-access", "ipi,pv",                                           \
 	  "host: mark in the middle of an access (CVE-2022-39189); guest.elf makes none that "  \
 	  "shows it")

@@ -90,7 +90,7 @@ static unsigned host_needs(const struct options *o)
 	unsigned needs = 0;
 
 	for (unsigned i = 0; i < o->nr_mechanisms; i++)
-		needs |= mechanism_host_needs(o->mechanism[i]);
+		needs |= mechanism_host_needs(options_base_mechanism(o, i));
 	return needs;
 }
 
@@ -140,6 +140,7 @@ static int check_host(struct run *run, struct error *err)
 {
 	host_info_read(&run->host);
 	if (host_open_kvm(&run->kvm, err) ||
+	    dirty_check_host(run->kvm.fd, run->options->dirty, err) ||
 	    probe_selfcheck(&run->selfcheck, &run->kvm, &run->result.selfcheck, err))
 		return -1;
 	if (choose_flush(run, err))
@@ -153,7 +154,7 @@ static int enter_sandbox(struct run *run, struct error *err)
 	const char *missing = run->options->no_sandbox ? "--no-sandbox" : sandbox_missing();
 
 	run->result.sandbox_missing = missing;
-	return missing ? 0 : sandbox_enter(err);
+	return missing ? 0 : sandbox_enter(run->options->dirty != DIRTY_none, err);
 }
 
 static int run_machine(struct run *run, struct error *err)

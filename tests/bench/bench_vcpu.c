@@ -44,7 +44,7 @@ static void build(struct vm *vm, const struct kvm *kvm, unsigned nr_vcpus, const
 {
 	struct error err;
 
-	if (vm_init(vm, kvm, 0, nr_vcpus, MEM_BYTES, &err))
+	if (vm_init(vm, kvm, 0, nr_vcpus, MEM_BYTES, DIRTY_none, &err))
 		fail(&err);
 	boot_build_page_tables(&vm->mem);
 	memcpy(guest_mem_own(&vm->mem, CODE_GPA, bytes), code, bytes);

@@ -139,7 +139,7 @@ is_caught() { # FAULT
 		[ "$status" = 4 ] || break
 	done
 	[ "$status" = 1 ] || because "exit status $status: the fault was not caught" || return
-	grep -q '^FAIL: .* stale reads' /tmp/stdout || because 'no word of stale reads'
+	grep -Eq '^FAIL: .* (stale reads|pages lost)' /tmp/stdout || because 'no word of stale reads'
 }
 
 # What guest.elf is not made to show, and guests/access.elf is: it asks in the middle of an

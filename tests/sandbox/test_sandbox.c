@@ -155,7 +155,7 @@ static void enter(void)
 {
 	struct error err;
 
-	if (sandbox_enter(&err) == 0)
+	if (sandbox_enter(false, &err) == 0)
 		return;
 	fprintf(stderr, "%s\n", err.text);
 	_exit(EXIT_FAILURE);

@@ -138,6 +138,29 @@ START_TEST(an_injected_fault_must_be_caught)
 }
 END_TEST
 
+START_TEST(a_page_that_no_harvest_found_is_a_failure)
+{
+	set_up();
+	run.machine.harvester.counts.pages = 9;
+	run.machine.harvester.counts.pages_lost = 2;
+	run.machine.harvester.counts.lost_gpa = 0x7000;
+	expect(1, "2 pages lost by dirty tracking: the first, 0x7000 of VM 0");
+
+	set_up();
+	run.machine.harvester.counts.pages_lost = 1;
+	run.options.fault = "drop-dirty-entry";
+	expect(1, "1 pages lost by dirty tracking, by the injected fault drop-dirty-entry");
+
+	set_up();
+	run.options.nr_tracked = 1;
+	expect(4, "dirty tracking found no page");
+	set_up();
+	run.options.nr_tracked = 1;
+	run.machine.harvester.counts.pages = 1;
+	expect(0, "");
+}
+END_TEST
+
 START_TEST(a_guest_without_results_passes_by_its_exit_code)
 {
 	set_up();
@@ -206,6 +229,7 @@ END_TEST
 	X(nothing_measured_under_one_mechanism_is_inconclusive)  \
 	X(nothing_checked_is_inconclusive)                       \
 	X(an_injected_fault_must_be_caught)                      \
+	X(a_page_that_no_harvest_found_is_a_failure)             \
 	X(a_guest_without_results_passes_by_its_exit_code)       \
 	X(results_of_another_shape_are_a_failure)                \
 	X(an_exit_code_is_a_failure_and_bad_arguments_are_usage) \

@@ -124,6 +124,29 @@ START_TEST(a_fault_is_looked_for_where_it_shows)
 }
 END_TEST
 
+START_TEST(with_dirty_tracking_each_mechanism_is_there_twice)
+{
+	struct options o = parse_well("g --dirty ring --shootdown pv,hypercall --dirty-every 5ms");
+	static const char *const names[] = { "pv", "hypercall", "pv+ring", "hypercall+ring" };
+
+	ck_assert_int_eq(o.dirty, DIRTY_ring);
+	ck_assert_uint_eq(o.dirty_every_ns, 5000000);
+	ck_assert_uint_eq(o.nr_mechanisms, COUNT_OF(names));
+	ck_assert_uint_eq(o.timeout_ns, 38000000000);
+	for (unsigned i = 0; i < COUNT_OF(names); i++) {
+		ck_assert_str_eq(o.mechanism[i], names[i]);
+		ck_assert_str_eq(options_base_mechanism(&o, i), names[i % 2]);
+		ck_assert(options_mechanism_is_tracked(&o, i) == (i >= 2));
+	}
+	o = parse_well("g --dirty none");
+	ck_assert_uint_eq(o.nr_mechanisms, 2);
+	ck_assert(!options_mechanism_is_tracked(&o, 1));
+	ck_assert_str_eq(parse_well("g --inject drop-dirty-entry").mechanism[1], "ipi+bitmap");
+	ck_assert_str_eq(parse_well("g --dirty ring --inject drop-dirty-entry").mechanism[1],
+			 "ipi+ring");
+}
+END_TEST
+
 START_TEST(what_follows_two_dashes_is_the_guests)
 {
 	struct options o = parse_well("g -- --vcpus=9 scenario=storm");
@@ -211,6 +234,12 @@ static const struct {
 	{ "g --shootdown ipi,,pv", { "--shootdown 'ipi,,pv'", "empty" } },
 	{ "g --shootdown a,b,c,d,e,f,g,h,i", { "too many", "8" } },
 	{ "g --flush-via sreg", { "primitive 'sreg'", "'sregs'" } },
+	{ "g --dirty rings", { "kind 'rings'", "'ring'" } },
+	{ "g --dirty-every 0s", { "--dirty-every '0s'", "no time" } },
+	{ "g --dirty ring --shootdown ipi,pv,pv-recheck,pv-halted,hypercall",
+	  { "twice", "at most 4" } },
+	{ "g --dirty ring --record r", { "--dirty and --record", "exclude" } },
+	{ "g --inject drop-dirty-entry --replay r", { "--dirty and --replay", "exclude" } },
 	{ "g --duration 0s", { "--duration '0s'", "no time" } },
 	{ "g --duration 25h", { "--duration '25h'", "24h" } },
 	{ "g --count 0", { "--count '0'", "1 or more" } },
@@ -415,6 +444,7 @@ END_TEST
 	X(defaults_are_as_documented)                        \
 	X(every_option_arrives_where_it_belongs)             \
 	X(a_fault_is_looked_for_where_it_shows)              \
+	X(with_dirty_tracking_each_mechanism_is_there_twice) \
 	X(what_follows_two_dashes_is_the_guests)             \
 	X(the_default_vcpus_are_no_more_than_the_most)       \
 	X(options_that_need_our_own_contract_are_remembered) \

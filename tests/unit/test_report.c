@@ -100,6 +100,24 @@ static void make_replay(void)
 	};
 }
 
+/* One mechanism, without dirty tracking and with it. */
+static void make_dirty(void)
+{
+	make_run();
+	run.options.dirty = DIRTY_ring;
+	run.options.dirty_every_ns = 5000000;
+	run.options.nr_tracked = 1;
+	run.options.mechanism[1] = run.result.mechanism[1].name = "ipi+ring";
+	run.result.dirty.tracked_ns = 500000000;
+	run.result.dirty.harvests = 10;
+	run.result.dirty.pages = 700;
+	run.result.dirty.ring_full_exits = 3;
+	run.result.dirty.pages_checked = 4096;
+	mv_hist_record(&run.result.dirty.harvest, 40);
+	run.result.mechanism[0].throughput_per_s = 200;
+	run.result.mechanism[1].throughput_per_s = 100;
+}
+
 static char *print_text(void)
 {
 	char *text;
@@ -343,6 +361,10 @@ START_TEST(json_is_as_its_schema_says)
 	json_object *o = parse_json();
 	check_value(schema, schema, o, "the result");
 	json_object_put(o);
+	make_dirty();
+	o = parse_json();
+	check_value(schema, schema, o, "the result with dirty tracking");
+	json_object_put(o);
 	make_replay();
 	run.result.replay.divergences = 1;
 	o = parse_json();
@@ -463,6 +485,30 @@ START_TEST(the_report_says_how_much_of_a_schedule_was_repeated)
 					   "to pCPU 1; the policy decided until the next phase; "
 					   "2 times in all\n"));
 	ck_assert_ptr_nonnull(strstr(text, "\n  the guest is not the one that was recorded\n"));
+	free(text);
+}
+END_TEST
+
+START_TEST(the_report_says_what_dirty_tracking_found_and_cost)
+{
+	make_dirty();
+	char *text = print_text();
+	ck_assert_ptr_nonnull(strstr(
+		text, "\n\n  dirty tracking by ring, every 5.00 ms: 10 harvests of 700 pages, "
+		      "1,400 pages/s\n"
+		      "  a harvest: p50 40 ns, p99 40 ns, max 40 ns; exits by full rings: 3\n"
+		      "  throughput kept: ipi 0.50x\n"
+		      "  4,096 pages compared with their harvest, 0 lost\n"));
+	free(text);
+	json_object *o = parse_json();
+	ck_assert_str_eq(json_object_get_string(at(o, "/config/dirty")), "ring");
+	ck_assert_int_eq(json_object_array_length(at(o, "/config/shootdown")), 1);
+	ck_assert_int_eq(json_object_get_int(at(o, "/dirty/pages_per_s")), 1400);
+	ck_assert(json_object_get_double(at(o, "/dirty/throughput_kept/ipi")) == 0.5);
+	json_object_put(o);
+	make_run();
+	text = print_text();
+	ck_assert_ptr_null(strstr(text, "dirty"));
 	free(text);
 }
 END_TEST
@@ -607,6 +653,7 @@ END_TEST
 	X(the_report_names_machine_and_configuration_and_ends_with_the_verdict) \
 	X(quiet_prints_the_verdict_and_how_to_repeat_a_failure)                 \
 	X(the_report_says_how_much_of_a_schedule_was_repeated)                  \
+	X(the_report_says_what_dirty_tracking_found_and_cost)                   \
 	X(json_says_how_to_repeat_a_run_and_how_much_was_repeated)              \
 	X(verbose_adds_the_selfcheck_and_each_vcpu)                             \
 	X(without_figures_there_is_no_table)                                    \

@@ -115,6 +115,8 @@ START_TEST(the_command_means_the_same_run)
 		"--inject lose-flush-bit --timeout 90s --sched gang g -- scenario=storm a=b",
 		"mv --vcpus 256 --mem 4198400 --duration 1h --timeout 1ms g",
 		"mv --mark-exits --hide steal-time,pv-tlb-flush g",
+		"mv --shootdown pv,hypercall --dirty ring --dirty-every 3ms g",
+		"mv --inject drop-dirty-entry g",
 	};
 
 	for (unsigned i = 0; i < COUNT_OF(lines); i++) {
@@ -148,11 +150,11 @@ static void count_option(void *context, const char *name, const char *value)
 START_TEST(every_option_that_is_visited_is_one)
 {
 	struct options o = parse("mv --grace 1ms --count 3 --slice-alignment anti --timeout 1s "
-				 "--mark-exits --hide steal-time --shootdown pv g");
+				 "--mark-exits --hide steal-time --dirty ring --shootdown pv g");
 	unsigned nr = 0;
 
 	options_visit(&o, true, count_option, &nr);
-	ck_assert_uint_eq(nr, 18);
+	ck_assert_uint_eq(nr, 20);
 	ck_assert_ptr_null(options_find_visited("json"));
 	ck_assert_ptr_null(options_find_visited("replay"));
 	ck_assert_ptr_null(options_find_visited(""));

@@ -27,6 +27,7 @@
 /* clang-format off */
 #define UNIT_SUITES(X)   \
 	X(console)       \
+	X(dirty)         \
 	X(elf)           \
 	X(guest_args)    \
 	X(guest_mechanisms) \

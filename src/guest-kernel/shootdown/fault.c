@@ -109,6 +109,8 @@ void fault_select(const char *name)
 		steps.catch_up = do_not_catch_up;
 		steps.scenario = "lazy";
 	}
+	if (str_equal(name, "drop-dirty-entry"))
+		steps.scenario = "dirty";
 	if (str_equal(name, "free-early")) {
 		steps.is_reading = is_never_reading;
 		steps.linger = linger_until_preempted;

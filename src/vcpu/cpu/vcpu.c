@@ -209,6 +209,9 @@ static void decode_exit(struct vcpu_exit *e, struct kvm_run *run)
 	case KVM_EXIT_IRQ_WINDOW_OPEN:
 		e->kind = VCPU_EXIT_WAKEUP;
 		break;
+	case KVM_EXIT_DIRTY_RING_FULL:
+		e->kind = VCPU_EXIT_RING_FULL;
+		break;
 	case KVM_EXIT_SHUTDOWN:
 		e->kind = VCPU_EXIT_SHUTDOWN;
 		break;

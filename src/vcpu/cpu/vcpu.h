@@ -32,6 +32,7 @@ enum vcpu_exit_kind {
 	VCPU_EXIT_MSR_WRITE, /* likewise */
 	VCPU_EXIT_SHUTDOWN,  /* triple fault */
 	VCPU_EXIT_ERROR,     /* KVM cannot go on: text says why */
+	VCPU_EXIT_RING_FULL, /* of dirty pages: it goes on once they are harvested */
 };
 
 /* An exit, decoded. Pointers lead into kvm_run and hold until the next run. */

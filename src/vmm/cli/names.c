@@ -37,6 +37,7 @@ DEFINE_NAMES(policy_names, "policies (--sched)", "policy", SCHED_POLICIES, 3);
 DEFINE_NAMES(slice_alignment_names, "slice alignments (--slice-alignment)", "alignment",
 	     SLICE_ALIGNMENTS, 3);
 DEFINE_NAMES(flush_prim_names, "flush primitives (--flush-via)", "primitive", FLUSH_CHOICES, 3);
+DEFINE_NAMES(dirty_names, "dirty tracking (--dirty)", "kind", DIRTY_KINDS, 3);
 DEFINE_NAMES(fault_names, "faults (--inject)", "fault", FAULT_CHOICES, 4);
 DEFINE_NAMES(feature_names, "features (--hide)", "feature", PV_FEATURES, 3);
 
@@ -66,8 +67,9 @@ static const char *const fault_shootdowns[] = {
 };
 
 static const struct name_table *const all_tables[] = {
-	&mechanism_names,	&scenario_names,   &parameter_names, &policy_names,
-	&slice_alignment_names, &flush_prim_names, &fault_names,     &feature_names,
+	&mechanism_names, &scenario_names,	  &parameter_names,
+	&policy_names,	  &slice_alignment_names, &flush_prim_names,
+	&fault_names,	  &dirty_names,		  &feature_names,
 };
 
 const char *name_table_find(const struct name_table *table, const char *name)
@@ -116,6 +118,30 @@ unsigned mechanism_host_needs(const char *name)
 			return needs[i];
 	}
 	return 0;
+}
+
+enum dirty_kind dirty_kind_find(const char *name)
+{
+	for (unsigned i = 0; i < dirty_names.nr; i++) {
+		if (strcmp(dirty_names.name[i], name) == 0)
+			return (enum dirty_kind)i;
+	}
+	return DIRTY_none;
+}
+
+const char *mechanism_tracked_name(const char *name, enum dirty_kind kind)
+{
+	static const char *const tracked[][2] = {
+#define X(id, mechanism_name, host, summary) { mechanism_name "+bitmap", mechanism_name "+ring" },
+		MV_MECHANISMS(X)
+#undef X
+	};
+
+	for (unsigned i = 0; i < mechanism_names.nr; i++) {
+		if (strcmp(mechanism_names.name[i], name) == 0)
+			return tracked[i][kind == DIRTY_ring];
+	}
+	return name;
 }
 
 /* One width for all tables, so that the columns line up from top to bottom. */

@@ -191,6 +191,21 @@ static int set_flush_via(struct options *o, const char *value, struct error *err
 	return take_name("flush-via", &flush_prim_names, value, &o->flush_via, err);
 }
 
+static int set_dirty(struct options *o, const char *value, struct error *err)
+{
+	const char *name = NULL;
+
+	if (take_name("dirty", &dirty_names, value, &name, err))
+		return -1;
+	o->dirty = dirty_kind_find(name);
+	return 0;
+}
+
+static int set_dirty_every(struct options *o, const char *value, struct error *err)
+{
+	return take_time("dirty-every", value, &o->dirty_every_ns, err);
+}
+
 static int set_mark_exits(struct options *o, const char *value, struct error *err)
 {
 	(void)value, (void)err;
@@ -333,6 +348,8 @@ const struct option_row option_table[] = {
 	{ "sched", "POLICY", "which vCPU runs next (round-robin)", set_sched },
 	{ "shootdown", "LIST", "mechanisms to measure in turn (ipi,pv)", set_shootdown },
 	{ "flush-via", "PRIM", "how the host flushes a guest's TLB (auto)", set_flush_via },
+	{ "dirty", "KIND", "measure all again while dirty pages are tracked (none)", set_dirty },
+	{ "dirty-every", "TIME", "how often dirty pages are harvested (20ms)", set_dirty_every },
 	{ "mark-exits", NULL, "mark vCPUs while the VMM serves a store of theirs, too",
 	  set_mark_exits },
 	{ "hide", "LIST", "hide features from the guests' CPUID (none)", set_hide },

@@ -8,6 +8,7 @@
 #include "vmm/cli/names.h"
 
 #define NS_PER_SECOND	  1000000000ull
+#define DIRTY_EVERY_NS	  20000000	       /* several harvests in the shortest of phases */
 #define TIMEOUT_MARGIN_NS (30 * NS_PER_SECOND) /* what the timeout allows beyond the durations */
 
 /* ---- what is not an option ------------------------------------------------- */
@@ -66,6 +67,7 @@ void options_set_defaults(struct options *o)
 		.slice_jitter_pct = 25,
 		.sched = "round-robin",
 		.flush_via = "auto",
+		.dirty_every_ns = DIRTY_EVERY_NS,
 		.duration_ns = 2 * NS_PER_SECOND,
 		.fault = "none",
 	};
@@ -93,6 +95,44 @@ static int complete_slice_alignment(struct options *o, struct error *err)
 	return 0;
 }
 
+/* Each mechanism a second time, behind all of them: whoever asks for dirty tracking wants to
+ * know what it costs. */
+static int add_tracked(struct options *o, struct error *err)
+{
+	unsigned nr = o->nr_mechanisms;
+
+	if (strcmp(o->fault, "drop-dirty-entry") == 0 && o->dirty == DIRTY_none)
+		o->dirty = DIRTY_bitmap;
+	if (o->dirty == DIRTY_none)
+		return 0;
+	if (2 * nr > MV_MAX_MECHANISMS)
+		return error_set(err, EXIT_USAGE,
+				 "--dirty measures every mechanism twice: name at most %u in "
+				 "--shootdown, not %u",
+				 MV_MAX_MECHANISMS / 2, nr);
+	if (o->record_path || o->replay_path)
+		return error_set(err, EXIT_USAGE,
+				 "--dirty and --%s exclude each other: no schedule says when pages "
+				 "are harvested",
+				 o->record_path ? "record" : "replay");
+	for (unsigned i = 0; i < nr; i++)
+		o->mechanism[nr + i] = mechanism_tracked_name(o->mechanism[i], o->dirty);
+	o->nr_tracked = nr;
+	o->nr_mechanisms = 2 * nr;
+	return 0;
+}
+
+const char *options_base_mechanism(const struct options *o, unsigned mechanism)
+{
+	return o->mechanism[options_mechanism_is_tracked(o, mechanism) ? mechanism - o->nr_tracked
+								       : mechanism];
+}
+
+bool options_mechanism_is_tracked(const struct options *o, unsigned mechanism)
+{
+	return mechanism >= o->nr_mechanisms - o->nr_tracked;
+}
+
 /* Fills in the defaults that depend on other options, and checks what all of them say. */
 static int complete(struct options *o, const struct host_cpus *allowed, struct error *err)
 {
@@ -112,7 +152,7 @@ static int complete(struct options *o, const struct host_cpus *allowed, struct e
 	if (o->nr_mechanisms == 0 &&
 	    option_find("shootdown")->set(o, fault_shootdown(o->fault), err))
 		return -1;
-	if (complete_slice_alignment(o, err))
+	if (complete_slice_alignment(o, err) || add_tracked(o, err))
 		return -1;
 	if (o->timeout_ns == 0)
 		o->timeout_ns = options_default_timeout_ns(o);
@@ -124,7 +164,8 @@ static int complete(struct options *o, const struct host_cpus *allowed, struct e
 /* Options that mean nothing to a guest that does not follow abi.h. */
 static bool needs_abi(const char *option)
 {
-	static const char *const names[] = { "grace", "shootdown", "duration", "count", "inject" };
+	static const char *const names[] = { "grace",  "shootdown", "duration",	  "count",
+					     "inject", "dirty",	    "dirty-every" };
 
 	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		if (strcmp(option, names[i]) == 0)

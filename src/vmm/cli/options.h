@@ -13,6 +13,7 @@
 #include "vmm/base/seed.h"
 #include "vmm/cli/cpu_list.h"
 #include "vmm/cli/host_cpus.h"
+#include "vmm/dirty/dirty_kinds.h"
 
 #define MAX_VMS 64
 
@@ -36,8 +37,11 @@ struct options {
 	const char *sched;	     /* name of a policy, from sched_policies */
 
 	unsigned nr_mechanisms;
-	const char *mechanism[MV_MAX_MECHANISMS]; /* names from MV_MECHANISMS */
-	const char *flush_via;			  /* name of a primitive, or "auto" */
+	const char *mechanism[MV_MAX_MECHANISMS]; /* names from MV_MECHANISMS, and ... */
+	unsigned nr_tracked;   /* ... the last of them: the others again, with dirty tracking */
+	const char *flush_via; /* name of a primitive, or "auto" */
+	enum dirty_kind dirty;
+	uint64_t dirty_every_ns;  /* between two harvests of dirty pages */
 	bool mark_exits;	  /* mark vCPUs whose stores are handled by the VMM, too */
 	uint32_t hidden_features; /* bits of KVM_CPUID_FEATURES that guests do not see */
 
@@ -72,6 +76,10 @@ int options_parse(int argc, char *const argv[], const struct host_cpus *allowed,
 void options_set_defaults(struct options *o);
 const char *options_default_slice_alignment(const struct options *o);
 uint64_t options_default_timeout_ns(const struct options *o);
+
+/* The name in MV_MECHANISMS of a mechanism, and whether it is measured with dirty tracking. */
+const char *options_base_mechanism(const struct options *o, unsigned mechanism);
+bool options_mechanism_is_tracked(const struct options *o, unsigned mechanism);
 
 /* One option of the command line. The table is what --help prints. */
 struct option_row {

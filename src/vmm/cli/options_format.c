@@ -91,7 +91,7 @@ static void shootdown(const struct options *o, char value[VALUE_BYTES])
 {
 	size_t used = 0;
 
-	for (unsigned i = 0; i < o->nr_mechanisms && used < VALUE_BYTES; i++)
+	for (unsigned i = 0; i < o->nr_mechanisms - o->nr_tracked && used < VALUE_BYTES; i++)
 		used += (size_t)snprintf(value + used, VALUE_BYTES - used, "%s%s", i ? "," : "",
 					 o->mechanism[i]);
 	if (strcmp(value, fault_shootdown(o->fault)) == 0)
@@ -101,6 +101,18 @@ static void shootdown(const struct options *o, char value[VALUE_BYTES])
 static void flush_via(const struct options *o, char value[VALUE_BYTES])
 {
 	format_name(value, o->flush_via);
+}
+
+static void dirty(const struct options *o, char value[VALUE_BYTES])
+{
+	if (o->dirty != DIRTY_none)
+		format_name(value, dirty_names.name[o->dirty]);
+}
+
+static void dirty_every(const struct options *o, char value[VALUE_BYTES])
+{
+	if (o->dirty != DIRTY_none)
+		format_time(value, o->dirty_every_ns);
 }
 
 static void mark_exits(const struct options *o, char value[VALUE_BYTES])
@@ -166,6 +178,8 @@ static const struct visited {
 	{ "sched", PLAIN, sched },
 	{ "shootdown", PLAIN, shootdown },
 	{ "flush-via", PLAIN, flush_via },
+	{ "dirty", PLAIN, dirty },
+	{ "dirty-every", PLAIN, dirty_every },
 	{ "mark-exits", FLAG, mark_exits },
 	{ "hide", PLAIN, hide },
 	{ "duration", PLAIN, duration },

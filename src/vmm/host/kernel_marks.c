@@ -122,7 +122,7 @@ int kernel_marks_probe(const struct kvm *kvm, int host_cpu, bool *ret_marks, str
 
 	if (cpu_mask_init(&p.cpu, host_cpu))
 		return error_set(err, EXIT_HOST, "not enough memory for a mask of CPUs");
-	if (vm_init(&p.vm, kvm, 0, 1, MV_MEM_MIN_BYTES, err))
+	if (vm_init(&p.vm, kvm, 0, 1, MV_MEM_MIN_BYTES, DIRTY_none, err))
 		return -1;
 	int result = start_spinning(&p, err);
 	int failed = result ? 0 : look(&p);

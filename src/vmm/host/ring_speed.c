@@ -75,7 +75,7 @@ int ring_speed_measure(const struct kvm *kvm, unsigned ring, struct ring_speed *
 	uint64_t iterations = FIRST_ITERATIONS / 2, ns = 0;
 	int result = 0;
 
-	if (vm_init(&vm, kvm, 0, 1, MV_MEM_MIN_BYTES, err))
+	if (vm_init(&vm, kvm, 0, 1, MV_MEM_MIN_BYTES, DIRTY_none, err))
 		return -1;
 	boot_build_page_tables(&vm.mem);
 	memcpy(guest_mem_own(&vm.mem, CODE_GPA, sizeof(count_down)), count_down,

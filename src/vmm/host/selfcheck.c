@@ -193,7 +193,7 @@ static int build_guest(struct vm *vm, const struct kvm *kvm, struct error *err)
 	bool interrupted;
 	uint64_t ns;
 
-	if (vm_init(vm, kvm, 0, 1, MEM_BYTES, err))
+	if (vm_init(vm, kvm, 0, 1, MEM_BYTES, DIRTY_none, err))
 		return -1;
 	build_window(vm);
 	if (start_guest(vm, err)) {

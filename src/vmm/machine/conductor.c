@@ -207,7 +207,10 @@ static bool let_phase_run(struct conductor *c, unsigned round)
 static bool run_phase(struct conductor *c, unsigned round, unsigned mechanism)
 {
 	c->mechanism = mechanism;
-	machine_set_phase_needs(c->m, mechanism_host_needs(c->m->options->mechanism[mechanism]));
+	machine_set_phase_needs(
+		c->m, mechanism_host_needs(options_base_mechanism(c->m->options, mechanism)));
+	if (options_mechanism_is_tracked(c->m->options, mechanism))
+		machine_begin_tracking(c->m);
 	trace(c->m->phase_trace, TRACE_PHASE_BEGIN, mechanism);
 	announce(c, ++c->phase);
 	pcpus_begin_part(&c->m->pcpus, mechanism);
@@ -218,6 +221,8 @@ static bool run_phase(struct conductor *c, unsigned round, unsigned mechanism)
 	announce(c, 0);
 	if (!wait_until_all_wait(c))
 		return false;
+	if (options_mechanism_is_tracked(c->m->options, mechanism))
+		machine_end_tracking(c->m);
 	trace(c->m->phase_trace, TRACE_PHASE_END, mechanism);
 	c->result.phases++;
 	return true;

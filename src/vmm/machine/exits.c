@@ -197,6 +197,9 @@ enum vcpu_action doorbell_exit(void *context, struct vcpu *v, const struct vcpu_
 		return io_exit(t, v, e);
 	case VCPU_EXIT_MSR_WRITE:
 		return msr_exit(t, v, e);
+	case VCPU_EXIT_RING_FULL:
+		harvester_empty_ring(&t->machine->harvester, v->vm);
+		return VCPU_RESUME;
 	case VCPU_EXIT_SHUTDOWN:
 		return guest_failed(t, v, "triple fault");
 	case VCPU_EXIT_ERROR:

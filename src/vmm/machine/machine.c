@@ -63,7 +63,7 @@ static void write_boot_info(struct machine *m, struct vm *vm, const struct guest
 		.seed = o->seed + vm->index,
 	};
 	for (unsigned i = 0; i < o->nr_mechanisms; i++)
-		copy_name(b->mechanism[i], o->mechanism[i]);
+		copy_name(b->mechanism[i], options_base_mechanism(o, i));
 	copy_name(b->fault, o->fault);
 	memcpy(b->args, o->guest_args, sizeof(b->args));
 }
@@ -95,7 +95,7 @@ static int build_vm(struct machine *m, struct vm *vm, unsigned index,
 	struct vm_layout layout;
 
 	if (vm_layout_init(&layout, o->mem_bytes, o->nr_vcpus, o->nr_mechanisms, err) ||
-	    vm_init(vm, m->kvm, index, o->nr_vcpus, o->mem_bytes, err))
+	    vm_init(vm, m->kvm, index, o->nr_vcpus, o->mem_bytes, o->dirty, err))
 		return -1;
 	if (o->trace_path)
 		vm_layout_add_trace(&layout, o->nr_vcpus);
@@ -121,6 +121,67 @@ static int build_vm(struct machine *m, struct vm *vm, unsigned index,
 		if ((o->hidden_features && vcpu_hide_features(v, o->hidden_features, err)) ||
 		    boot_vcpu(vm, i, &image->elf, err) ||
 		    v->flush->prepare(v, &vm->mem, v->flush_page_gpa, err))
+			return -1;
+	}
+	return 0;
+}
+
+/*
+ * What the VMM writes without KVM: the control page, hints and flush bytes, and the
+ * steal-time pages, to which a migration would have to see by itself.
+ */
+static bool is_written_by_vmm(void *context, unsigned index, uint64_t gpa)
+{
+	const struct machine *m = context;
+	const struct vm *vm = &m->vm[index];
+	uint64_t page = gpa / DIRTY_PAGE_BYTES;
+
+	if (gpa == MV_CONTROL_GPA || (gpa >= vm->layout.flush_gpa && gpa < vm->layout.results_gpa))
+		return true;
+	for (unsigned i = 0; i < vm->nr_vcpus; i++) {
+		if (page == vm->vcpu[i].steal.msr / DIRTY_PAGE_BYTES)
+			return true;
+	}
+	return false;
+}
+
+static void harvest_failed(void *context, const struct error *err)
+{
+	machine_fail(context, "%s", err->text);
+}
+
+static int track_vm(struct machine *m, const struct vm *vm, struct error *err)
+{
+	struct dirty_vm *dirty = harvester_vm(&m->harvester, vm->index);
+	unsigned nr_rings = m->options->dirty == DIRTY_ring ? vm->nr_vcpus : 0;
+
+	if (dirty_vm_init(dirty, vm->fd, &vm->mem, nr_rings, err))
+		return -1;
+	for (unsigned i = 0; i < nr_rings; i++) {
+		if (dirty_vm_map_ring(dirty, i, vm->vcpu[i].fd, err))
+			return -1;
+	}
+	return 0;
+}
+
+static int init_harvester(struct machine *m, struct error *err)
+{
+	struct harvester_config config = {
+		.kind = m->options->dirty,
+		.every_ns = m->options->dirty_every_ns,
+		.drops_entry = strcmp(m->options->fault, "drop-dirty-entry") == 0,
+		.nr_vms = m->nr_vms,
+		.is_written_by_vmm = is_written_by_vmm,
+		.fail = harvest_failed,
+		.context = m,
+	};
+
+	if (m->options->dirty == DIRTY_none)
+		return 0;
+	if (harvester_init(&m->harvester, &config, err))
+		return -1;
+	for (unsigned i = 0; i < m->nr_vms; i++) {
+		if (track_vm(m, &m->vm[i], err))
 			return -1;
 	}
 	return 0;
@@ -171,11 +232,12 @@ int machine_init(struct machine *m, const struct kvm *kvm, const struct options 
 		if (build_vm(m, &m->vm[i], i, image, flush_via, err))
 			return -1;
 	}
-	return 0;
+	return init_harvester(m, err);
 }
 
 void machine_finish(struct machine *m)
 {
+	harvester_finish(&m->harvester);
 	for (unsigned i = 0; i < m->nr_vms; i++)
 		vm_finish(&m->vm[i]);
 	pcpus_finish(&m->pcpus);
@@ -270,7 +332,8 @@ int machine_start(struct machine *m, struct error *err)
 	struct pollfd event = { .fd = m->event_fd, .events = POLLIN };
 	eventfd_t events;
 
-	if (create_threads(m, err))
+	if (create_threads(m, err) ||
+	    (m->options->dirty != DIRTY_none && harvester_start(&m->harvester, err)))
 		return -1;
 	while (phase_gate_waiting(&m->start) < m->nr_vcpus) {
 		if (machine_has_failed(m))
@@ -290,6 +353,7 @@ void machine_release(struct machine *m)
 
 void machine_stop(struct machine *m)
 {
+	harvester_stop(&m->harvester);
 	pcpus_stop(&m->pcpus);
 	phase_gate_end(&m->start, 0);
 	phase_gate_end(&m->gate, MV_PHASE_END);
@@ -315,6 +379,16 @@ void machine_enter_phase(struct machine *m, struct vm *vm, struct vcpu *v)
 {
 	v->marks_when_halted = m->phase_needs & MV_HOST_MARKS_HALTED;
 	vcpu_let_kernel_keep_steal(v, &vm->mem, m->phase_needs & MV_HOST_KERNEL);
+}
+
+void machine_begin_tracking(struct machine *m)
+{
+	harvester_begin_phase(&m->harvester);
+}
+
+void machine_end_tracking(struct machine *m)
+{
+	harvester_end_phase(&m->harvester);
 }
 
 /* ---- what became of it ----------------------------------------------------- */

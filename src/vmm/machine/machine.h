@@ -13,6 +13,7 @@
 #include "vcpu/run_loop.h"
 #include "vcpu/sched/pcpu.h"
 #include "vmm/cli/options.h"
+#include "vmm/dirty/harvester.h"
 #include "vmm/guest/elf_image.h"
 #include "vmm/machine/phase_gate.h"
 #include "vmm/machine/vm.h"
@@ -47,6 +48,7 @@ struct machine {
 	struct phase_gate gate;
 	int event_fd; /* written when a vCPU waits for a phase, exits or fails */
 
+	struct harvester harvester; /* --dirty; zeroed without */
 	unsigned phase_needs; /* MV_HOST_* of the present phase; changes while all vCPUs wait */
 
 	pthread_mutex_t fail_lock;
@@ -86,6 +88,10 @@ void machine_stop(struct machine *m);
  */
 void machine_set_phase_needs(struct machine *m, unsigned needs);
 void machine_enter_phase(struct machine *m, struct vm *vm, struct vcpu *v);
+
+/* The next phase is measured with dirty tracking; and it is over. While all vCPUs wait. */
+void machine_begin_tracking(struct machine *m);
+void machine_end_tracking(struct machine *m);
 
 /* Ends the run as failed; of several failures the first is kept. One line. */
 void machine_fail(struct machine *m, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -12,6 +12,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
+
 #ifndef __has_feature
 #define __has_feature(feature) 0
 #endif
@@ -80,6 +82,14 @@ static const unsigned long allowed_ioctls[] = {
 	KVM_SET_MSRS,	  KVM_SIGNAL_MSI,   TCGETS,
 };
 
+/* --dirty: logging is turned on and off from phase to phase, and the log is read. */
+static const unsigned long dirty_ioctls[] = {
+	KVM_SET_USER_MEMORY_REGION,
+	KVM_GET_DIRTY_LOG,
+	KVM_CLEAR_DIRTY_LOG,
+	KVM_RESET_DIRTY_RINGS,
+};
+
 static int allow_calls(scmp_filter_ctx filter)
 {
 	int failed = 0;
@@ -94,16 +104,15 @@ static int allow_if(scmp_filter_ctx filter, int call, const struct scmp_arg_cmp 
 	return seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, call, 1, argument);
 }
 
-static int allow_ioctls(scmp_filter_ctx filter)
+static int allow_ioctls(scmp_filter_ctx filter, const unsigned long *requests, unsigned nr)
 {
 	int failed = 0;
 
-	for (unsigned i = 0; !failed && i < sizeof(allowed_ioctls) / sizeof(allowed_ioctls[0]);
-	     i++) {
+	for (unsigned i = 0; !failed && i < nr; i++) {
 		struct scmp_arg_cmp is_request = {
 			.arg = 1,
 			.op = SCMP_CMP_EQ,
-			.datum_a = allowed_ioctls[i],
+			.datum_a = requests[i],
 		};
 
 		failed = allow_if(filter, SCMP_SYS(ioctl), &is_request);
@@ -171,7 +180,7 @@ static int catch_forbidden_calls(void)
 
 /* ---- entering -------------------------------------------------------------------- */
 
-static int load(scmp_filter_ctx filter)
+static int load(scmp_filter_ctx filter, bool tracks_dirty_pages)
 {
 	int failed = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
 
@@ -180,7 +189,9 @@ static int load(scmp_filter_ctx filter)
 	if (!failed) /* KVM_RUN is what nearly every call is */
 		failed = seccomp_syscall_priority(filter, SCMP_SYS(ioctl), UINT8_MAX);
 	if (!failed)
-		failed = allow_ioctls(filter);
+		failed = allow_ioctls(filter, allowed_ioctls, COUNT_OF(allowed_ioctls));
+	if (!failed && tracks_dirty_pages)
+		failed = allow_ioctls(filter, dirty_ioctls, COUNT_OF(dirty_ioctls));
 	if (!failed)
 		failed = allow_calls(filter);
 	if (!failed)
@@ -188,7 +199,7 @@ static int load(scmp_filter_ctx filter)
 	return failed ? failed : seccomp_load(filter);
 }
 
-int sandbox_enter(struct error *err)
+int sandbox_enter(bool tracks_dirty_pages, struct error *err)
 {
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_TRAP);
 
@@ -196,7 +207,7 @@ int sandbox_enter(struct error *err)
 		seccomp_release(filter);
 		return error_set(err, EXIT_HOST, "not enough memory for the sandbox");
 	}
-	int failed = load(filter);
+	int failed = load(filter, tracks_dirty_pages);
 	seccomp_release(filter);
 	if (failed)
 		return error_set_errno(err, EXIT_HOST, -failed,

@@ -9,6 +9,8 @@
 #ifndef VMM_SANDBOX_H
 #define VMM_SANDBOX_H
 
+#include <stdbool.h>
+
 #include "vcpu/base/error.h"
 
 /* Why this build has no sandbox, or NULL if it has one. */
@@ -19,6 +21,6 @@ const char *sandbox_missing(void);
  * privileges. A forbidden call from then on is not carried out: it ends the
  * process with EXIT_HOST and a line that names it. 0, or -1 with an error.
  */
-int sandbox_enter(struct error *err);
+int sandbox_enter(bool tracks_dirty_pages, struct error *err);
 
 #endif

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "vcpu/base/kvm_ioctl.h"
+#include "vmm/dirty/dirty_vm.h"
 #include "vmm/machine/x86_boot.h"
 
 #define PAGE_BYTES   4096ull
@@ -123,14 +124,15 @@ static int create_vcpus(struct vm *vm, const struct kvm *kvm, unsigned nr_vcpus,
 }
 
 int vm_init(struct vm *vm, const struct kvm *kvm, unsigned index, unsigned nr_vcpus,
-	    uint64_t mem_bytes, struct error *err)
+	    uint64_t mem_bytes, enum dirty_kind dirty, struct error *err)
 {
 	*vm = (struct vm){ .index = index };
 	vm->fd = kvm_ioctl(err, kvm->fd, KVM_CREATE_VM, 0);
 	if (vm->fd < 0)
 		return -1;
-	if (split_irqchip(vm, err) < 0 || catch_steal_msr(vm, err) < 0 ||
-	    map_memory(vm, mem_bytes, err) < 0 || create_vcpus(vm, kvm, nr_vcpus, err)) {
+	if (dirty_prepare_vm(vm->fd, dirty, err) || split_irqchip(vm, err) < 0 ||
+	    catch_steal_msr(vm, err) < 0 || map_memory(vm, mem_bytes, err) < 0 ||
+	    create_vcpus(vm, kvm, nr_vcpus, err)) {
 		vm_finish(vm);
 		return -1;
 	}

@@ -11,6 +11,7 @@
 #include "vcpu/base/guest_mem.h"
 #include "vcpu/base/kvm.h"
 #include "vcpu/cpu/vcpu.h"
+#include "vmm/dirty/dirty_kinds.h"
 #include "vmm/machine/console.h"
 
 /* Where the VMM keeps its own things in guest memory, from the top down. */
@@ -49,10 +50,10 @@ void vm_layout_add_trace(struct vm_layout *layout, unsigned nr_vcpus);
 
 /*
  * Creates a VM with memory and vCPUs, none of which has run: their registers are
- * KVM's reset state. 0, or -1 with an error.
+ * KVM's reset state. `dirty`: how pages can be tracked later. 0, or -1 with an error.
  */
 int vm_init(struct vm *vm, const struct kvm *kvm, unsigned index, unsigned nr_vcpus,
-	    uint64_t mem_bytes, struct error *err);
+	    uint64_t mem_bytes, enum dirty_kind dirty, struct error *err);
 void vm_finish(struct vm *vm);
 
 /* Sets a vCPU up to start as abi.h says. 0, or -1 with an error. */

@@ -82,7 +82,10 @@ static json_object *config_json(const struct options *options)
 	json_add_text(o, "slice_phase", options->slice_alignment);
 	json_add_u64(o, "grace_ns", options->grace_ns);
 	json_add_text(o, "sched", options->sched);
-	json_add(o, "shootdown", json_new_names(options->mechanism, options->nr_mechanisms));
+	json_add(o, "shootdown",
+		 json_new_names(options->mechanism, options->nr_mechanisms - options->nr_tracked));
+	json_add_text(o, "dirty", dirty_names.name[options->dirty]);
+	json_add_u64(o, "dirty_every_ns", options->dirty_every_ns);
 	json_add_text(o, "flush_via", options->flush_via);
 	json_add_bool(o, "mark_exits", options->mark_exits);
 	json_add(o, "hide", hidden_json(options->hidden_features));
@@ -268,6 +271,38 @@ static json_object *vcpus_json(const struct run_result *result)
 	return list;
 }
 
+/* {"ipi": 0.9}: each mechanism's throughput with dirty tracking over that without. */
+static json_object *kept_json(const struct report *report)
+{
+	const struct mechanism_result *m = report->result->mechanism;
+	unsigned nr = report->options->nr_tracked;
+	json_object *o = json_object_new_object();
+
+	for (unsigned i = 0; i < nr; i++)
+		json_add_number(o, m[i].name,
+				report_ratio(m[nr + i].throughput_per_s, m[i].throughput_per_s));
+	return o;
+}
+
+static json_object *dirty_json(const struct report *report)
+{
+	const struct dirty_counts *n = &report->result->dirty;
+	json_object *o = json_object_new_object();
+
+	json_add_u64(o, "tracked_ns", n->tracked_ns);
+	json_add_u64(o, "harvests", n->harvests);
+	json_add_u64(o, "pages", n->pages);
+	json_add_number(o, "pages_per_s",
+			report_ratio((double)n->pages * 1e9, (double)n->tracked_ns));
+	json_add(o, "harvest_ns", hist_json(&n->harvest));
+	json_add_u64(o, "copy_ns", n->copy_ns);
+	json_add_u64(o, "ring_full_exits", n->ring_full_exits);
+	json_add_u64(o, "pages_checked", n->pages_checked);
+	json_add_u64(o, "pages_lost", n->pages_lost);
+	json_add(o, "throughput_kept", kept_json(report));
+	return o;
+}
+
 static json_object *trace_json(const struct trace_counts *n)
 {
 	json_object *o = json_object_new_object();
@@ -349,6 +384,7 @@ static json_object *report_json(const struct report *report)
 	json_add_u64(o, "guest_rss_bytes", result->guest_rss_bytes);
 	json_add_u64(o, "vmm_rss_bytes", result->vmm_rss_bytes);
 	json_add(o, "handover_ns", hist_json(&result->handover));
+	json_add(o, "dirty", report->options->nr_tracked ? dirty_json(report) : NULL);
 	json_add(o, "trace", report->options->trace_path ? trace_json(&result->trace) : NULL);
 	json_add(o, "record", report->options->record_path ? record_json(result) : NULL);
 	json_add(o, "replay", report->options->replay_path ? replay_json(report) : NULL);

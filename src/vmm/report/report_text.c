@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "vmm/base/human.h"
+#include "vmm/cli/names.h"
 #include "vmm/cli/rerun_command.h"
 
 #define DISTURBED_SHARE 0.05 /* of the pCPUs' time; from here on the reader is warned */
@@ -354,6 +355,40 @@ static void print_disturbance(FILE *out, const struct report *report)
 			share * 100);
 }
 
+/* Each mechanism beside itself without tracking. */
+static void print_kept(FILE *out, const struct report *report)
+{
+	const struct options *o = report->options;
+	const struct mechanism_result *m = report->result->mechanism;
+
+	fputs("  throughput kept:", out);
+	for (unsigned i = 0; i < o->nr_tracked; i++)
+		fprintf(out, "%s %s %s", i ? "," : "", m[i].name,
+			human_ratio(report_ratio(m[o->nr_tracked + i].throughput_per_s,
+						 m[i].throughput_per_s))
+				.text);
+	fputc('\n', out);
+}
+
+static void print_dirty(FILE *out, const struct report *report)
+{
+	const struct options *o = report->options;
+	const struct dirty_counts *n = &report->result->dirty;
+
+	if (o->nr_tracked == 0)
+		return;
+	fprintf(out, "\n  dirty tracking by %s, every %s: %s harvests of %s pages, %s pages/s\n",
+		dirty_names.name[o->dirty], human_time(o->dirty_every_ns).text,
+		human_count(n->harvests).text, human_count(n->pages).text,
+		human_rate(report_ratio((double)n->pages * 1e9, (double)n->tracked_ns)).text);
+	fprintf(out, "  a harvest: p50 %s, p99 %s, max %s; exits by full rings: %s\n",
+		quantile(&n->harvest, PPM_P50).text, quantile(&n->harvest, PPM_P99).text,
+		quantile(&n->harvest, 1000000).text, human_count(n->ring_full_exits).text);
+	print_kept(out, report);
+	fprintf(out, "  %s pages compared with their harvest, %s lost\n",
+		human_count(n->pages_checked).text, human_count(n->pages_lost).text);
+}
+
 static void print_trace(FILE *out, const struct report *report)
 {
 	const struct trace_counts *n = &report->result->trace;
@@ -439,6 +474,7 @@ static void print_details(FILE *out, const struct report *report)
 		print_vcpus(out, result);
 		print_handover(out, &result->handover);
 	}
+	print_dirty(out, report);
 	print_trace(out, report);
 	print_record(out, report);
 	print_replay(out, report);

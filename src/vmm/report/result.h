@@ -9,6 +9,7 @@
 #include "minivmm/abi.h"
 #include "vcpu/cpu/vcpu_stats.h"
 #include "vcpu/sched/replay.h"
+#include "vmm/dirty/dirty_counts.h"
 #include "vmm/host/selfcheck.h"
 #include "vmm/trace/trace_log.h"
 
@@ -60,6 +61,7 @@ struct run_result {
 	double host_took_share;	     /* of the time on pCPUs that the host spent on other work */
 	uint64_t guest_rss_bytes;    /* guest memory that is resident at the end */
 	uint64_t vmm_rss_bytes;	     /* the rest of the process, likewise */
+	struct dirty_counts dirty;   /* --dirty: what was harvested, and lost */
 	struct trace_counts trace;   /* --trace: events recorded, and what became of them */
 	uint64_t recorded;	     /* --record: entries in the file */
 	uint64_t record_lost;	     /* and those that no longer fitted */

@@ -41,6 +41,18 @@ static void describe_stale(const struct mv_counters *n, const char *mechanism, c
 		injected ? fault : "", n->stale_gva, seen, n->stale_expected);
 }
 
+static void describe_lost(const struct options *o, struct run_result *result)
+{
+	const struct dirty_counts *n = &result->dirty;
+	bool injected = strcmp(o->fault, "none") != 0;
+
+	verdict(result, VERDICT_FAIL,
+		"%" PRIu64 " pages lost by dirty tracking%s%s: the first, 0x%" PRIx64
+		" of VM %u, was written and is in no harvest since",
+		n->pages_lost, injected ? ", by the injected fault " : "",
+		injected ? o->fault : "", n->lost_gpa, n->lost_vm);
+}
+
 static const char *first_unmeasured(const struct run_result *result)
 {
 	for (unsigned k = 0; k < result->nr_mechanisms; k++) {
@@ -53,8 +65,9 @@ static const char *first_unmeasured(const struct run_result *result)
 }
 
 /* The guests ran to their end: what does the oracle say? */
-static void judge_oracle(const char *fault, struct run_result *result)
+static void judge_oracle(const struct options *o, struct run_result *result)
 {
+	const char *fault = o->fault;
 	const struct mechanism_result *stale = most_stale(result);
 	const char *unmeasured = first_unmeasured(result);
 
@@ -66,6 +79,8 @@ static void judge_oracle(const char *fault, struct run_result *result)
 	else if (unmeasured)
 		verdict(result, VERDICT_INCONCLUSIVE,
 			"no shootdown was completed and checked under %s", unmeasured);
+	else if (o->nr_tracked && result->dirty.pages == 0)
+		verdict(result, VERDICT_INCONCLUSIVE, "dirty tracking found no page");
 	else
 		result->verdict = VERDICT_PASS;
 }
@@ -87,7 +102,9 @@ static void judge_results(const struct machine *m, struct run_result *result)
 {
 	const struct vm *misfit = first_misfit(m);
 
-	if (misfit)
+	if (result->dirty.pages_lost)
+		describe_lost(m->options, result);
+	else if (misfit)
 		verdict(result, VERDICT_FAIL,
 			"the guest of VM %u left results of %u vCPUs and %u mechanisms, and has %u "
 			"and %u",
@@ -95,7 +112,7 @@ static void judge_results(const struct machine *m, struct run_result *result)
 			results_block(misfit)->nr_mechanisms, misfit->nr_vcpus,
 			m->options->nr_mechanisms);
 	else if (result->measured || strcmp(m->options->fault, "none"))
-		judge_oracle(m->options->fault, result);
+		judge_oracle(m->options, result);
 	else
 		result->verdict = VERDICT_PASS;
 }

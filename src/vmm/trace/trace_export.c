@@ -218,9 +218,13 @@ static void close_state(struct walk *w, uint64_t tsc)
 static const char *exit_name(uint64_t kind)
 {
 	static const char *const names[] = {
-		[VCPU_EXIT_WAKEUP] = "exit: wake-up",	 [VCPU_EXIT_MMIO] = "exit: MMIO",
-		[VCPU_EXIT_IO] = "exit: I/O port",	 [VCPU_EXIT_MSR_WRITE] = "exit: MSR",
-		[VCPU_EXIT_SHUTDOWN] = "exit: shutdown", [VCPU_EXIT_ERROR] = "exit: error",
+		[VCPU_EXIT_WAKEUP] = "exit: wake-up",
+		[VCPU_EXIT_MMIO] = "exit: MMIO",
+		[VCPU_EXIT_IO] = "exit: I/O port",
+		[VCPU_EXIT_MSR_WRITE] = "exit: MSR",
+		[VCPU_EXIT_SHUTDOWN] = "exit: shutdown",
+		[VCPU_EXIT_ERROR] = "exit: error",
+		[VCPU_EXIT_RING_FULL] = "exit: dirty ring full",
 	};
 
 	return kind < sizeof(names) / sizeof(names[0]) && names[kind] ? names[kind] : "exit";

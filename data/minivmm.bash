@@ -26,6 +26,8 @@ _minivmm_sweep_options="
  --list-cells --part --mem --slice --slice-jitter --slice-alignment --grace --sched --flush-via
  --hide --duration --count --timeout --quiet --help "
 _minivmm_merge_options=" --out --quiet --help "
+_minivmm_lab_options="
+ --machine --paging --pcpus --memory --kernel --modules --include --exec --shell --keep --timeout --help "
 
 # Completes the last of several names with commas between, keeping those before it.
 _minivmm_list() {
@@ -41,6 +43,7 @@ _minivmm() {
 	case "${COMP_WORDS[1]}" in
 	sweep) options="$_minivmm_sweep_options" ;;
 	merge) options="$_minivmm_merge_options" ;;
+	lab) [[ " ${COMP_WORDS[*]:0:COMP_CWORD} " == *" -- "* ]] || options="$_minivmm_lab_options" ;;
 	esac
 
 	# Bash takes "--opt=value" for three words.
@@ -62,9 +65,13 @@ _minivmm() {
 	--dirty) COMPREPLY=($(compgen -W "$_minivmm_dirty" -- "$word")) ;;
 	--inject) COMPREPLY=($(compgen -W "$_minivmm_faults" -- "$word")) ;;
 	scenario) COMPREPLY=($(compgen -W "$_minivmm_scenarios" -- "$word")) ;;
+	--machine) COMPREPLY=($(compgen -W "svm" -- "$word")) ;;
+	--paging) COMPREPLY=($(compgen -W "nested shadow" -- "$word")) ;;
+	--modules | --keep) COMPREPLY=($(compgen -d -- "$word")) ;;
+	--kernel | --include) COMPREPLY=($(compgen -f -- "$word")) ;;
 	--json | --trace | --record | --replay) COMPREPLY=($(compgen -f -- "$word")) ;;
 	--vcpus | --vms | --pcpus | --mem | --slice | --slice-jitter | --grace | --dirty-every | --duration | --count | \
-		--seed | --timeout | --vcpus-per-pcpu | --repeats | --part) ;;
+		--seed | --timeout | --memory | --vcpus-per-pcpu | --repeats | --part) ;;
 	*)
 		if [[ " ${COMP_WORDS[*]:0:COMP_CWORD} " == *" -- "* ]]; then
 			COMPREPLY=($(compgen -S = -W "$_minivmm_parameters" -- "$word"))
@@ -73,7 +80,7 @@ _minivmm() {
 		else
 			COMPREPLY=($(compgen -f -- "$word"))
 			((COMP_CWORD == 1)) &&
-				COMPREPLY+=($(compgen -W "host sweep merge trace-stats" -- "$word"))
+				COMPREPLY+=($(compgen -W "host sweep merge trace-stats lab" -- "$word"))
 		fi
 		;;
 	esac

@@ -45,7 +45,6 @@ enum finding {
 struct host {
 	struct host_info info;
 	const char *virtualization; /* of the CPU that this runs on: "VMX", "SVM" or "neither" */
-	const char *paging;	    /* how guest addresses are translated */
 	struct ring_speed ring0, ring3;
 	struct selfcheck selfcheck;
 	bool kernel_marks;
@@ -64,32 +63,6 @@ static const char *read_virtualization(void)
 	if (__get_cpuid(0x80000001, &eax, &ebx, &ecx, &edx) && ecx & CPUID_80000001_ECX_SVM)
 		return "SVM";
 	return "neither VMX nor SVM";
-}
-
-/* The first character of a module's parameter, 0 if there is none. */
-static int read_parameter(const char *path)
-{
-	FILE *file = fopen(path, "re");
-
-	if (!file)
-		return 0;
-	int c = fgetc(file);
-	fclose(file);
-	return c == EOF ? 0 : c;
-}
-
-/* kvm_amd and kvm_intel say it; a KVM that uses neither VMX nor SVM has no choice. */
-static const char *read_paging(const struct host_info *info)
-{
-	int nested = 0;
-
-	if (strcmp(info->kvm_module, "kvm_amd") == 0)
-		nested = read_parameter("/sys/module/kvm_amd/parameters/npt");
-	else if (strcmp(info->kvm_module, "kvm_intel") == 0)
-		nested = read_parameter("/sys/module/kvm_intel/parameters/ept");
-	else if (strcmp(info->kvm_module, "kvm_pvm") != 0)
-		return "unknown";
-	return nested == 'Y' || nested == '1' ? "nested page tables" : "shadow page tables";
 }
 
 /* Only KVM_RUN lets kicks in, as in a run. */
@@ -125,7 +98,6 @@ static int examine(struct host *host, int host_cpu, struct error *err)
 	block_kicks();
 	host_info_read(&host->info);
 	host->virtualization = read_virtualization();
-	host->paging = read_paging(&host->info);
 	try_out(host, &kvm, host_cpu);
 	host_close_kvm(&kvm);
 	return 0;
@@ -195,7 +167,7 @@ static void print_text(const struct host *host)
 	const struct host_info *info = &host->info;
 
 	printf("%s, %u CPUs, %s\n", info->cpu_model, info->online_cpus, info->kernel);
-	printf("  KVM module                     %s, %s\n", info->kvm_module, host->paging);
+	printf("  KVM module                     %s, %s\n", info->kvm_module, info->paging);
 	printf("  CPU                            has %s%s%s%s\n", host->virtualization,
 	       is_virtual_machine(host) ? ", is virtual itself (" : "",
 	       is_virtual_machine(host) ? info->hypervisor : "",
@@ -255,7 +227,7 @@ static void print_json(const struct host *host)
 	json_add(o, "host", report_host_json(&host->info));
 	json_add(o, "virtualization", json_new_text(host->virtualization));
 	json_add_bool(o, "virtual_machine", is_virtual_machine(host));
-	json_add(o, "paging", json_new_text(host->paging));
+	json_add(o, "paging", json_new_text(host->info.paging));
 	add_finding(o, host, FINDING_ring0, "ring0", ring_json(&host->ring0));
 	add_finding(o, host, FINDING_ring3, "ring3", ring_json(&host->ring3));
 	add_finding(o, host, FINDING_kernel_marks_preemption, "kernel_marks_preemption",

@@ -12,6 +12,8 @@
 #include "vmm/base/version.h"
 #include "vmm/cli/options.h"
 #include "vmm/host_command.h"
+#include "vmm/lab/agent.h"
+#include "vmm/lab/lab.h"
 #include "vmm/replay/record_replay.h"
 #include "vmm/run.h"
 #include "vmm/sweep/merge.h"
@@ -41,6 +43,8 @@ static const struct subcommand {
 	{ "host", host_command },
 	{ "sweep", sweep_command },
 	{ "merge", merge_command },
+	{ "lab", lab_command },
+	{ "lab-agent", lab_agent_command },
 	{ "trace-stats", trace_stats_command },
 };
 

@@ -63,6 +63,8 @@ static void make_run(void)
 	strcpy(run.host.cpu_model, "A \"quoted\" CPU");
 	strcpy(run.host.kernel, "Linux 6.1");
 	strcpy(run.host.kvm_module, "kvm_amd");
+	strcpy(run.host.paging, "nested page tables");
+	strcpy(run.host.emulator, "none");
 	strcpy(run.host.minivmm_version, "0.1.0");
 	strcpy(run.host.time_utc, "2026-01-02T03:04:05Z");
 	strcpy(run.host.hypervisor, "none");

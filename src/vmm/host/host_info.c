@@ -7,6 +7,7 @@
 #include <linux/kvm.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
 #include <time.h>
@@ -66,6 +67,40 @@ static void read_kvm_module(struct host_info *info)
 			return;
 		}
 	}
+}
+
+/* The first character of a module's parameter, 0 if there is none. */
+static int read_parameter(const char *path)
+{
+	FILE *file = fopen(path, "re");
+
+	if (!file)
+		return 0;
+	int c = fgetc(file);
+	fclose(file);
+	return c == EOF ? 0 : c;
+}
+
+/* kvm_amd and kvm_intel say it; a KVM that uses neither VMX nor SVM has no choice. */
+static const char *paging_of(const struct host_info *info)
+{
+	int nested = 0;
+
+	if (strcmp(info->kvm_module, "kvm_amd") == 0)
+		nested = read_parameter("/sys/module/kvm_amd/parameters/npt");
+	else if (strcmp(info->kvm_module, "kvm_intel") == 0)
+		nested = read_parameter("/sys/module/kvm_intel/parameters/ept");
+	else if (strcmp(info->kvm_module, "kvm_pvm") != 0)
+		return "unknown";
+	return nested == 'Y' || nested == '1' ? "nested page tables" : "shadow page tables";
+}
+
+static void read_emulator(struct host_info *info)
+{
+	const char *emulator = getenv(HOST_EMULATOR_VARIABLE);
+
+	copy_trimmed(info->emulator, sizeof(info->emulator),
+		     emulator && *emulator ? emulator : "none");
 }
 
 /* CPUID 0x40000000 spells a hypervisor's name, if leaf 1 says that there is one. */
@@ -137,6 +172,8 @@ void host_info_read(struct host_info *ret_info)
 	read_cpu_model(ret_info);
 	read_kernel(ret_info);
 	read_kvm_module(ret_info);
+	copy_trimmed(ret_info->paging, sizeof(ret_info->paging), paging_of(ret_info));
+	read_emulator(ret_info);
 	read_hypervisor(ret_info);
 	read_kvm(ret_info);
 	read_time(ret_info);

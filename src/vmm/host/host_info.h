@@ -23,6 +23,9 @@
 	X(tsc_khz, KVM_CAP_GET_TSC_KHZ)               \
 	X(tsc_control, KVM_CAP_TSC_CONTROL)
 
+/* Says in an emulated machine by what it is emulated: "QEMU 7.2.22 (TCG)". Set by `minivmm lab`. */
+#define HOST_EMULATOR_VARIABLE "MINIVMM_EMULATOR"
+
 struct host_kvm_caps {
 #define X(field, capability) int field;
 	HOST_KVM_CAPS(X)
@@ -35,6 +38,8 @@ struct host_info {
 	char kernel[128];    /* name and release, as in uname */
 	char kvm_module[32]; /* kvm_intel, kvm_amd, kvm_pvm ...; "unknown" */
 	char hypervisor[32]; /* the hypervisor this host itself runs under, or "none" */
+	char paging[32];     /* how KVM translates guest addresses, or "unknown" */
+	char emulator[64];   /* what HOST_EMULATOR_VARIABLE says, or "none" */
 	int kvm_api_version; /* 0 if KVM could not be asked */
 	struct host_kvm_caps kvm_caps;
 	uint64_t tsc_hz; /* of the guest's TSC, 0 if unknown; filled in by whoever made a vCPU */

@@ -22,6 +22,7 @@ static json_object *kvm_json(const struct host_info *host)
 	json_object *caps = json_object_new_object();
 
 	json_add_text(kvm, "module", host->kvm_module);
+	json_add_text(kvm, "paging", host->paging);
 	json_add_u64(kvm, "api_version", (uint64_t)host->kvm_api_version);
 #define X(field, capability) json_add_u64(caps, #field, (uint64_t)host->kvm_caps.field);
 	HOST_KVM_CAPS(X)
@@ -41,6 +42,7 @@ json_object *report_host_json(const struct host_info *host)
 	json_add_u64(o, "mem_total_bytes", host->mem_total_bytes);
 	json_add_text(o, "kernel", host->kernel);
 	json_add_text(o, "hypervisor", host->hypervisor);
+	json_add_text(o, "emulator", host->emulator);
 	json_add(o, "kvm", kvm_json(host));
 	json_add_u64(o, "guest_tsc_hz", host->tsc_hz);
 	return o;

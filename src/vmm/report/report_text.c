@@ -178,6 +178,9 @@ static void print_machine(FILE *out, const struct host_info *host)
 	fprintf(out, "minivmm %s on %s, %u CPU%s, %s, %s\n", host->minivmm_version, host->cpu_model,
 		host->online_cpus, host->online_cpus == 1 ? "" : "s", host->kernel,
 		host->kvm_module);
+	if (host->emulator[0] && strcmp(host->emulator, "none") != 0)
+		fprintf(out, "emulated by %s, %s: times are the emulator's\n", host->emulator,
+			host->paging);
 }
 
 static void print_config(FILE *out, const struct report *report)

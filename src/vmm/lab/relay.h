@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/* Stands between a user and a command in an emulated machine, until the command has ended. */
+#ifndef VMM_LAB_RELAY_H
+#define VMM_LAB_RELAY_H
+
+#include "vmm/lab/emulator.h"
+#include "vmm/lab/lab_files.h"
+#include "vmm/lab/wire.h"
+
+#define CONSOLE_TAIL_BYTES 8192
+
+struct relay {
+	struct emulator *emulator;
+	const struct lab_options *options;
+	struct lab_files *files;
+	struct wire wire;
+	int console_log; /* a file of --keep, or -1 */
+	bool synchronised, running;
+	bool shows_progress; /* on a terminal, until the command starts */
+	bool takes_input;
+	size_t input_on_its_way;
+	char console[CONSOLE_TAIL_BYTES + 1]; /* its last bytes */
+	size_t console_used;
+	uint64_t started_ns, last_sign_ns, last_sign_cpu_ns;
+	bool ended; /* the command has, with `status` */
+	int status;
+	const char *death;    /* of the machine before that: what it did */
+	int signal;	      /* that came before the command had started */
+	struct error failure; /* of writing what came out; status 0: none */
+};
+
+/*
+ * Passes on whatever there is to pass on. SIGINT, SIGTERM, SIGHUP, SIGWINCH and SIGCHLD are
+ * blocked. When it returns, one of `ended`, `death` and `signal` is set.
+ */
+void relay_run(struct relay *r);
+
+#endif

@@ -72,9 +72,7 @@
 #define MV_DB_EXIT  0x00 /* store: end this VM; 0 is success, else a code of the guest's own */
 #define MV_DB_PUTS  0x08 /* store: up to eight characters of text, lowest byte first, 0 ends */
 #define MV_DB_PHASE 0x10 /* load: wait for the next phase, see struct mv_control */
-#define MV_DB_IDLE                                                                                \
-	0x18		 /* store: halt until an interrupt arrives; the pCPU goes to another vCPU \
-			  */
+#define MV_DB_IDLE  0x18 /* store: halt until an interrupt arrives; the pCPU goes to another */
 #define MV_DB_YIELD 0x20 /* store: give the pCPU to vCPU n of this VM, or MV_YIELD_ANY */
 #define MV_DB_FLUSH 0x28 /* store: flush the vCPUs in the struct mv_flush_mask at this gpa */
 #define MV_DB_NOP   0x30 /* load or store: nothing; loads 0 (measures the exit itself) */

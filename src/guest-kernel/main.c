@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The bundled guest: performs TLB shootdowns under a scenario, phase by phase, and measures them.
- */
+/* The bundled guest: shoots down TLBs under a scenario, phase by phase, and measures it. */
 #include "guest-kernel/base/console.h"
 #include "guest-kernel/base/lib.h"
 #include "guest-kernel/base/memory.h"
@@ -33,7 +32,7 @@ static struct {
 	bool ready; /* atomic: the rest is valid */
 } guest;
 
-/* vCPUs that have begun no new shootdown since their phase ended, over all phases. Atomic. */
+/* How often a vCPU has stopped shooting at the end of a phase, over all vCPUs. Atomic. */
 static uint64_t vcpus_stopped;
 
 _Noreturn void kmain(const struct mv_boot_info *boot, uint32_t index, uint64_t boot_cr3);
@@ -142,8 +141,8 @@ static uint32_t running_phase(void)
 }
 
 /*
- * Waits until all vCPUs have left the gate: they are in this phase, or marked preempted. One
- * whose thread is still on its way has neither a pCPU nor a mark, and an initiator would
+ * Waits until every vCPU is in this phase or marked preempted. A vCPU whose thread is still on
+ * its way from the gate has neither a pCPU nor a mark, and an initiator that shot it would
  * wait for the host's scheduler.
  */
 static void gather(struct percpu *self)

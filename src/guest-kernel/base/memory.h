@@ -12,8 +12,8 @@
 void memory_init(const struct mv_boot_info *boot);
 
 /*
- * Consecutive zeroed pages; their address is their guest-physical address too. Ends the
- * run with a message if there are not so many left. For start-up only: vCPU 0 calls it.
+ * Returns consecutive zeroed pages, whose address is their guest-physical address as well. Ends
+ * the run with a message if there are not so many left. For start-up only: vCPU 0 calls it.
  */
 void *memory_take_pages(uint64_t nr_pages);
 

@@ -25,15 +25,15 @@ struct platform {
 	 */
 	uint32_t (*wait_phase)(void);
 
-	/* Called between two rounds of a scenario, where nobody else ends phases; or NULL. */
+	/* Ends the phase when it is time. Called between two rounds. NULL: the host ends phases. */
 	void (*after_round)(void);
 
-	/* Lets another vCPU use the pCPU, for one that has nothing to do but wait. */
+	/* Lets another vCPU use the pCPU. For a vCPU that has nothing to do but wait. */
 	void (*yield)(void);
 
 	/*
-	 * Lets this vCPU use the pCPU that it waits for, if it does wait. Returns when it
-	 * is the caller's turn again.
+	 * Lends the caller's pCPU to `vcpu`, if that waits for one. Returns when it is the
+	 * caller's turn again.
 	 */
 	void (*yield_to)(uint32_t vcpu);
 
@@ -43,10 +43,10 @@ struct platform {
 	 */
 	void (*flush)(const struct targets *targets);
 
-	/* Halts until the next interrupt. One that arrives just before does not count. */
+	/* Halts until the next interrupt. One that arrives just before the halt does not end it. */
 	void (*halt)(void);
 
-	/* Has nothing more to do, ever. */
+	/* Waits for ever. For a vCPU that has nothing more to do. */
 	void (*idle)(void) __attribute__((noreturn));
 
 	/* Interrupts a vCPU whose APIC id the xAPIC cannot name. NULL: there is none. */

@@ -29,7 +29,7 @@ static inline bool targets_have(const struct targets *set, uint32_t vcpu)
 	return set->word[vcpu / 64] >> (vcpu % 64) & 1;
 }
 
-/* The vCPU that comes so far after another one, and the one that comes so far before it. */
+/* The vCPU that comes `distance` after another one. */
 static inline uint32_t targets_after(uint32_t vcpu, uint32_t distance, uint32_t nr_vcpus)
 {
 	uint32_t after = vcpu + distance;
@@ -37,6 +37,7 @@ static inline uint32_t targets_after(uint32_t vcpu, uint32_t distance, uint32_t 
 	return after < nr_vcpus ? after : after - nr_vcpus;
 }
 
+/* The vCPU that comes `distance` before another one. */
 static inline uint32_t targets_before(uint32_t vcpu, uint32_t distance, uint32_t nr_vcpus)
 {
 	return targets_after(vcpu, nr_vcpus - distance, nr_vcpus);

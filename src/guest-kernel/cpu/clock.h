@@ -23,8 +23,8 @@ struct moment {
 };
 
 /*
- * Now. The two belong together: a vCPU that is descheduled between reading the one
- * and the other comes back to a larger steal time, and reads again.
+ * Reads both, at one moment. A vCPU that is descheduled between the two reads finds a larger
+ * steal time when it comes back, and then reads both again.
  */
 static inline struct moment clock_now(const struct kvm_steal_time *steal)
 {

@@ -16,8 +16,8 @@
  *		initiator a window of one page and an arena of ARENA_PAGES
  *	2	private to each vCPU: a witness page for each initiator
  *
- * Page-table pages are ordinary memory of ring 3, and their entries are written
- * there with plain stores. That is not only fast: on KVMs that emulate ring 0 and
+ * Page-table pages are ordinary memory of ring 3, and ring 3 writes their entries
+ * with plain stores. That is fast, and it is necessary: on KVMs that emulate ring 0 and
  * keep shadow page tables, an entry written from ring 0 is fresh everywhere at
  * once, and no missing flush could ever be noticed.
  */
@@ -27,7 +27,7 @@
 #define LEAF_BYTES  ((uint64_t)LARGE_PAGE_BYTES) /* what one leaf table maps */
 #define ARENA_PAGES PTES_PER_TABLE
 
-/* One page, which the scenario "tables" maps: behind everybody's windows and arenas. */
+/* The page that the scenario "tables" maps. It lies behind everybody's windows and arenas. */
 #define SHARED_TABLE_GVA (SHARED_GVA + 2 * MV_MAX_VCPUS * LEAF_BYTES)
 
 static inline uint64_t paging_window_gva(uint32_t initiator)
@@ -57,11 +57,13 @@ uint64_t *paging_leaf_table(const struct percpu *vcpu, uint64_t gva);
 /* The entry that points to the leaf table for gva, or is 0 if there is none. At start-up. */
 uint64_t *paging_directory_entry(const struct percpu *vcpu, uint64_t gva);
 
-/* The address space that the VMM set up: an other one than the vCPUs share. */
+/* The address space that the VMM set up, which none of the vCPUs' own are. */
 uint64_t paging_boot_cr3(void);
 
-/* The entry that maps a page, writable by ring 3; and the page that an entry maps. */
+/* The entry that maps a page, writable by ring 3. */
 uint64_t paging_entry(const void *page);
+
+/* The page that an entry maps. */
 void *paging_page(uint64_t entry);
 
 /* Stores an entry where the CPU, or its hypervisor, may be looking. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What each vCPU keeps, by who writes it: one cache line for each kind of writer. */
+/* What each vCPU keeps. What different vCPUs write lies in different cache lines. */
 #ifndef GUEST_PERCPU_H
 #define GUEST_PERCPU_H
 
@@ -48,7 +48,7 @@ struct percpu {
 	/* The vCPU's own, constant once it runs ... */
 	cache_aligned uint64_t *pml4;
 	struct targets targets;	 /* whom its shootdowns are for: those that come after it */
-	uint32_t nr_targets;	 /* their number, and of how many vCPUs it is the target */
+	uint32_t nr_targets;	 /* their number; it is itself a target of as many vCPUs */
 	uint32_t nr_vcpus;	 /* of the VM */
 	uint64_t *window_table;	 /* leaf table of its window, in everybody's address space */
 	uint64_t *witness_table; /* leaf table that only this vCPU uses: a witness per initiator */
@@ -62,7 +62,7 @@ struct percpu {
 	struct epochs witness;
 	uint32_t witness_turn; /* rank of the reader whose witness comes next, or nobody's */
 	uint32_t icr_high;     /* as last written to the APIC */
-	uint32_t next_read;    /* how far before it the initiator to check next is; 0: none */
+	uint32_t next_read;    /* distance to the initiator to check next, before it; 0: none */
 	uint64_t phases;       /* that this vCPU has begun; atomic */
 	uint64_t rounds;       /* of the scenario */
 	uint64_t random;

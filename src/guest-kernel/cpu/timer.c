@@ -2,9 +2,9 @@
 /*
  * A timer of each vCPU that interrupts it again and again, to end a halt.
  *
- * It is periodic because ring 3 cannot halt and allow interrupts in one step: an
- * interrupt may arrive after the decision to halt, and do its work too early. The next
- * one makes up for it.
+ * It is periodic because ring 3 cannot halt and allow interrupts in one step: an interrupt
+ * may arrive after the decision to halt and before the halt, and so end nothing. Then the next
+ * one ends the halt.
  *
  * KVM's local APIC counts nanoseconds (APIC_BUS_CYCLE_NS in arch/x86/kvm/lapic.h).
  */

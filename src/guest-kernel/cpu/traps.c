@@ -20,7 +20,7 @@ struct idt_gate {
 
 _Static_assert(sizeof(struct idt_gate) == 16, "defined by the CPU");
 
-/* Interrupt gates, which turn interrupts off, by who may use them with an instruction. */
+/* Interrupt gates, which turn interrupts off. Ring 3 may use those of the second kind by INT. */
 enum { GATE_RING0 = 0x8e, GATE_RING3 = 0xee };
 
 extern struct idt_gate idt[NR_VECTORS]; /* loaded by entry.S */

@@ -5,14 +5,14 @@
 
 #include <stdint.h>
 
-/* A handler of vectors.S. Not a C function: only its address is of use. */
+/* A handler of vectors.S. C takes its address and never calls it. */
 typedef void vector_entry(void);
 
 extern vector_entry vector_shootdown;
 extern vector_entry vector_shootdown_range;
 extern vector_entry vector_shootdown_skipping_flush;
 
-/* What vector_shootdown_range flushes; constant once anything runs. */
+/* The pages that vector_shootdown_range flushes. Constant once the vCPUs run. */
 struct flush_range {
 	uint64_t gva;
 	uint64_t nr_pages; /* at least 1 */

@@ -12,7 +12,7 @@
 #include "guest-kernel/mechanisms/mechanisms.h"
 #include "guest-kernel/shootdown/steal.h"
 
-/* A set of vCPUs here has the layout that the host expects. */
+/* The guest hands a struct targets to the host, which reads a struct mv_flush_mask. */
 _Static_assert(sizeof(struct targets) == sizeof(struct mv_flush_mask), "the same words");
 
 void hypercall_flush_others(struct percpu *self, struct targets *targets)

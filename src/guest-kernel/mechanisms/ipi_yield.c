@@ -2,10 +2,10 @@
 /*
  * ipi-yield: ipi, and lend the pCPU to a target that is preempted.
  *
- * An initiator that waits for a preempted vCPU has nothing better to do with its pCPU
- * than to let that one run. Linux does so since 5.3 (KVM_HC_SCHED_YIELD), once, right
- * after the interrupts are sent; here the initiator looks at the target that it waits for
- * as long as it waits.
+ * An initiator that waits for a preempted vCPU has no better use for its pCPU than to let
+ * that vCPU run on it. Linux yields once, right after it has sent the interrupts (since 5.3,
+ * KVM_HC_SCHED_YIELD). Here the initiator yields whenever it finds the target preempted,
+ * for as long as it waits.
  */
 #include "guest-kernel/base/platform.h"
 #include "guest-kernel/mechanisms/mechanisms.h"

@@ -8,7 +8,7 @@
  * loses when vCPUs outnumber pCPUs, because each costs milliseconds.
  *
  * So the initiator goes on looking while it waits, and asks a target that is preempted
- * now to flush later, as if it had seen that at once. Why this is correct:
+ * now to flush later, as if it had been preempted at the first look. Why this is correct:
  *
  *   - The deferral is the same locked exchange as before, it comes after the PTE
  *     stores, and it alone carries the promise: the host flushes all of the target's
@@ -24,7 +24,7 @@
  *
  * A look costs next to nothing: only the host writes the byte, when it marks or takes
  * it, so in between the initiator reads its own cache. Only the target waited for is
- * looked at; what becomes of the others in the meantime is seen when their turn comes.
+ * looked at; the initiator sees what has become of the others when their turn comes.
  */
 #include "guest-kernel/mechanisms/mechanisms.h"
 #include "guest-kernel/mechanisms/pv.h"

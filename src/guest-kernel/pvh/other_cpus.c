@@ -10,8 +10,8 @@
 #include "guest-kernel/pvh/timing.h"
 
 #define INIT_NS	    10000000ull
-#define QUIET_NS    100000000ull  /* no CPU has arrived for so long: all are there */
-#define PATIENCE_NS 2000000000ull /* with none, or with one that is missing between others */
+#define QUIET_NS    100000000ull  /* all CPUs are there if none has arrived for so long */
+#define PATIENCE_NS 2000000000ull /* how long to wait while none has, or ids have gaps */
 
 static bool ids_have_gaps(uint32_t nr_cpus)
 {

@@ -7,10 +7,10 @@
  * has shot meanwhile. Linux does so for CPUs in lazy TLB mode: see tlb_gen and
  * should_flush_tlb() in arch/x86/mm/tlb.c.
  *
- * Away means one of two things. With away=borrow a vCPU runs something that has no
- * address space of its own, as a kernel thread, on the tables that happen to be loaded:
- * it costs nothing to leave, and coming back needs a look at the generation. With
- * away=switch it loads another CR3; loading its own again flushes in any case.
+ * Away means one of two things. With away=borrow a vCPU runs something that has no address
+ * space of its own, such as a kernel thread, on the tables that are loaded already: leaving
+ * costs nothing, and coming back costs a look at the generation. With away=switch the
+ * vCPU loads another CR3, and to load its own again flushes in any case.
  *
  * The generation grows after the PTE stores, and then the initiator looks who is away;
  * a vCPU that comes back says so, and then looks at the generation. Both are locked
@@ -42,7 +42,7 @@ static void lazy_init(const struct params *params, uint32_t nr_vcpus)
 	switches = params->away == PARAM_away_switch;
 }
 
-/* What the vCPU has read from the shared mappings is read: the store is a release. */
+/* The store is a release, so that all reads through shared mappings come before it. */
 static void leave(const struct percpu *self)
 {
 	__atomic_store_n(&presence[self->index].away, 1, __ATOMIC_RELEASE);
@@ -50,7 +50,10 @@ static void leave(const struct percpu *self)
 		load_cr3(paging_boot_cr3());
 }
 
-/* Says first that it is back: whoever does not see it has left its generation. */
+/*
+ * Says first that it is back, and looks at the generation afterwards: an initiator that did not
+ * see it back has made the generation grow before.
+ */
 static void come_back(const struct percpu *self)
 {
 	struct presence *own = &presence[self->index];

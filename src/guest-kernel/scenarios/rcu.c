@@ -2,9 +2,9 @@
 /*
  * rcu: vCPU 0 replaces an object again and again and waits until no reader has the old one.
  *
- * Readers pay nothing for that, and a mechanism of shootdowns pays for them: see sections.c.
- * What is measured as a shootdown is the grace period. The oracle checks that no reader
- * meets an object that was freed, which is poisoned.
+ * Readers pay nothing for that; the updater pays, by the mechanism of the phase: see sections.c.
+ * The grace period is what is measured as a shootdown. Freed objects are poisoned, and the
+ * oracle checks that no reader meets one.
  */
 #include "guest-kernel/cpu/x86.h"
 #include "guest-kernel/scenarios/scenario.h"

@@ -21,17 +21,22 @@ struct scenario {
 MV_SCENARIOS(X)
 #undef X
 
-/* The scenario of this name, or NULL; and the name of one. */
+/* The scenario of this name, or NULL. */
 const struct scenario *scenario_find(const char *name);
+
+/* The name of a scenario. */
 const char *scenario_name(const struct scenario *scenario);
 
 /* Whether this vCPU is one of the initiator's targets, and so may read what it maps. */
 bool scenario_is_target(const struct percpu *self, uint32_t initiator);
 
-/* Checks what the next of those whose target this vCPU is maps for it; they take turns. */
+/*
+ * Checks the mappings of one initiator that has this vCPU among its targets. Such initiators take
+ * turns, call by call.
+ */
 void scenario_read_next(struct percpu *self);
 
-/* Works for so long, and goes on checking the mappings of others meanwhile. */
+/* Works for so long, and checks the mappings of others all the while. */
 void scenario_work(struct percpu *self, uint64_t work_us);
 
 #endif

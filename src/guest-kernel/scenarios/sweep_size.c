@@ -2,16 +2,15 @@
 /*
  * sweep-size: vCPU 0 shoots ranges of one size, the others read every page of them.
  *
- * INVLPG page by page costs more with each page; a full flush costs the same for any
- * number, and afterwards the misses for all that is still wanted. Where the two
- * cross is for several runs to say, with pages=1, 2, 4, ... and flush=invlpg or full.
- * A deferred flush, and the host's, is always a full one.
+ * INVLPG page by page costs more with each page. A full flush costs the same for any
+ * number of pages, and then a miss for every page that is still wanted. Several runs, with
+ * pages=1, 2, 4, ... and flush=invlpg or full, show where the two cross. A flush that is
+ * deferred, or done by the host, is always a full one.
  *
- * Every vCPU has the range at the same address in a leaf table of its own (see
- * oracle.c: that is what makes a missing flush visible everywhere), all of it mapped to the
- * page of that vCPU's present epoch. A shootdown remaps the range of one vCPU, in turn,
- * its own included, so that what it costs does not depend on how many there are: those
- * of vCPU 0 and its targets, which are the vCPUs that come after it.
+ * Every vCPU has the range at the same address in a leaf table of its own, which makes a
+ * missing flush visible on every KVM: see oracle.c. All pages of a range are mapped to the
+ * page of that vCPU's present epoch. Each shootdown remaps one range, so that its cost does
+ * not depend on the number of vCPUs: that of vCPU 0 and those of its targets, in turn.
  */
 #include <stddef.h>
 

@@ -3,15 +3,15 @@
  * tables: vCPU 0 frees page tables again and again, and the others walk them in software.
  *
  * A walker follows page tables as the CPU does, by loads, and without a lock: Linux's
- * gup_fast() and the call chains of perf do so. What keeps a table from being freed
- * under it is that it turns interrupts off. An initiator unlinks the table, makes all CPUs
- * flush and waits for their answers; a walker answers when it has finished. So with
- * interrupts the shootdown is a barrier, as a by-product.
+ * gup_fast() and the call chains of perf do so. It turns interrupts off, and that keeps
+ * tables from being freed under it: an initiator unlinks a table, makes all CPUs flush and
+ * waits for their answers, and a walker answers only when it has finished. So a shootdown
+ * by interrupts is a barrier, as a by-product.
  *
- * A flush that is deferred, or done by the host, is none. The walker may have lost its pCPU
- * between two loads: it has flushed when it goes on, but it goes on with the address of a
- * table that it loaded before. Linux frees page tables only after a grace period, where
- * flushes may be deferred (MMU_GATHER_RCU_TABLE_FREE in asm-generic/tlb.h). So it is done
+ * A flush that is deferred, or done by the host, is no barrier. The walker may have lost its
+ * pCPU between two loads: it has flushed when it goes on, but it goes on with the address of
+ * a table that it loaded before. Where flushes may be deferred, Linux frees page tables only
+ * after a grace period (MMU_GATHER_RCU_TABLE_FREE in asm-generic/tlb.h). So it is done
  * here, under every mechanism; --inject free-early leaves it out, which only the mechanisms ipi and
  * ipi-yield survive.
  *
@@ -80,8 +80,10 @@ static uint64_t read_generation(const uint64_t *table)
 	return __atomic_load_n((const uint64_t *)paging_page(entry), __ATOMIC_ACQUIRE);
 }
 
-/* Looks twice into one table, with time between for what may happen. Another generation
- * in it is as bad as poison: the table was freed and used again. */
+/*
+ * Looks twice into one table, with time between the looks. Another generation at the second look
+ * is as bad as poison: the table was freed and used again.
+ */
 static uint64_t walk(const struct percpu *self)
 {
 	const uint64_t *table = paging_page(__atomic_load_n(link, __ATOMIC_ACQUIRE));
@@ -112,7 +114,7 @@ static void walk_round(struct percpu *self)
 	work_for_us(work_us);
 }
 
-/* The updater reads, too: so its TLB has what its own flush has to remove the next time. */
+/* The updater reads as well, so that its TLB has something for its next flush to remove. */
 static void update_round(struct percpu *self)
 {
 	uint64_t old = oldest_allowed;

@@ -20,8 +20,9 @@ static void wait_for_race(const uint8_t *preempted, uint8_t state)
 /*
  * pv_try_defer() with its answers mixed up: a target that was resumed after the look
  * counts as deferred and gets no interrupt (the bug that version 2 of the original
- * series fixed). It bites only if the host resumes the target in between, so wait for
- * that. Where many vCPUs shoot, the requests of others make up for it: hence ping.
+ * series fixed). It does harm only if the host resumes the target between the look and the
+ * exchange, so this waits for that. Where many vCPUs shoot, the target flushes soon because
+ * another one asks; the scenario is ping, where only one does.
  */
 static enum pv_defer try_defer_inverted(uint8_t *preempted)
 {
@@ -72,7 +73,7 @@ static void do_not_linger(const struct kvm_steal_time *own)
 	(void)own;
 }
 
-/* So that a reader that loses its pCPU is nearly always inside a section. */
+/* Makes sections long, so that a reader that loses its pCPU is nearly always inside one. */
 static void linger_until_preempted(const struct kvm_steal_time *own)
 {
 	uint64_t start = rdtsc(), stolen_ns = pv_read_steal(own);

@@ -12,10 +12,10 @@ struct steps {
 	enum pv_defer (*try_defer)(uint8_t *preempted);
 	vector_entry *answer_ipi;
 	void (*flush_self)(const struct percpu *self, const struct range *unmap);
-	void (*catch_up)(void);				  /* lazy: the flush that was left out */
-	bool (*is_reading)(uint64_t sections);		  /* whether a grace period waits */
-	void (*linger)(const struct kvm_steal_time *own); /* inside a section */
-	const char *scenario;				  /* to run where the user names none */
+	void (*catch_up)(void);				  /* lazy: flush when coming back */
+	bool (*is_reading)(uint64_t sections);		  /* does a grace period wait for it? */
+	void (*linger)(const struct kvm_steal_time *own); /* spend time inside a section */
+	const char *scenario;				  /* what is run if the user names none */
 };
 
 extern struct steps steps;

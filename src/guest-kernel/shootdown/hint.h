@@ -11,15 +11,16 @@
 /* One for each vCPU, set once from the boot information. */
 extern struct mv_hint *hints;
 
-/* Said by each vCPU of itself. */
+/* A vCPU says this of itself. */
 static inline void hint_critical_begins(uint32_t self)
 {
 	__atomic_store_n(&hints[self].critical, 1, __ATOMIC_RELAXED);
 }
 
 /*
- * Returns whether it was given more time for this, and should yield now. The host looks at
- * the one word, and writes the other, only while this vCPU does not execute.
+ * Returns whether the host has extended this vCPU's slice for the sake of the shootdown, so that
+ * it should yield now. The host reads `critical` and writes `extended` only while this vCPU
+ * does not execute.
  */
 static inline bool hint_critical_ends(uint32_t self)
 {
@@ -27,7 +28,7 @@ static inline bool hint_critical_ends(uint32_t self)
 	return __atomic_load_n(&hints[self].extended, __ATOMIC_SEQ_CST);
 }
 
-/* Said by initiators of their targets, of which each may have several. */
+/* An initiator says this of a target. A target may be awaited by several initiators. */
 static inline void hint_await(uint32_t target)
 {
 	__atomic_fetch_add(&hints[target].awaited, 1, __ATOMIC_RELAXED);

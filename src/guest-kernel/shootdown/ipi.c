@@ -25,7 +25,7 @@ void ipi_enable(void)
 	apic_write(XAPIC_SPURIOUS, XAPIC_ENABLED | VECTOR_SPURIOUS);
 }
 
-/* Each register access is an exit: the destination is written only when it changes. */
+/* Writes the destination only when it changes, since each access to a register may be an exit. */
 static void send_one(struct percpu *self, uint32_t target)
 {
 	if (target == XAPIC_BROADCAST_ID) {
@@ -45,7 +45,7 @@ static void send_all(struct percpu *self, const struct targets *targets)
 		send_one(self, target);
 }
 
-/* Locked operations, hence after the PTE stores and before the interrupts. */
+/* By locked operations, which come after the PTE stores and before the interrupts. */
 static uint32_t take_tickets(const struct targets *targets, struct tickets *tickets)
 {
 	uint32_t count = 0;
@@ -84,7 +84,7 @@ bool ipi_just_wait(struct percpu *self, uint32_t target)
 	return false;
 }
 
-/* Returns whether the target has answered; if not, `meanwhile` has seen to its flush. */
+/* Returns true if the target has answered, and false if `meanwhile` has seen to its flush. */
 static bool wait_for(struct percpu *self, uint32_t target, uint64_t ticket,
 		     ipi_meanwhile *meanwhile)
 {

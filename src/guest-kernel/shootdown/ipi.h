@@ -13,18 +13,18 @@
 void ipi_enable(void);
 
 /*
- * What an initiator does between two looks whether `target` has answered. True if it
- * need not be waited for any longer.
+ * What an initiator does between two looks at whether `target` has answered. Returns true if the
+ * initiator need not wait for this target any longer.
  */
 typedef bool ipi_meanwhile(struct percpu *self, uint32_t target);
 
-/* Nothing: waits until the answer is there. */
+/* Does nothing, so that the initiator waits until the answer is there. */
 ipi_meanwhile ipi_just_wait;
 
 /*
- * Interrupts all targets and waits until each has flushed, or `meanwhile` says that it
- * will. Interrupts stay on, and this vCPU serves the requests of others: two initiators
- * do not deadlock. Counts the interrupts in the initiator's counters.
+ * Interrupts all targets and waits until each has flushed, or until `meanwhile` says that it
+ * need not wait. Interrupts stay on, so that this vCPU serves the requests of others and two
+ * initiators do not deadlock. Counts the interrupts in the initiator's counters.
  */
 void ipi_flush(struct percpu *self, const struct targets *targets, ipi_meanwhile *meanwhile);
 

@@ -42,7 +42,8 @@
  */
 #define WITNESS_DONE_BITS 16
 
-#define WITNESS_TURNS 8 /* the shootdowns of an epoch of witnesses, or their number if larger */
+/* An epoch of witnesses lasts so many shootdowns, or more if there are more witnesses. */
+#define WITNESS_TURNS 8
 
 static uint64_t *epoch_page(const struct epochs *epochs, uint64_t epoch)
 {
@@ -190,7 +191,7 @@ void oracle_count(struct mv_counters *n, uint64_t gva, uint64_t allowed, uint64_
 		count_stale(n, gva, allowed, seen);
 }
 
-/* The published word is loaded before the mapping is read: both loads acquire. */
+/* Both loads acquire, so that the mapping is read after what is published about it. */
 void oracle_check(struct percpu *reader, uint32_t initiator)
 {
 	struct percpu *from = &percpus[initiator];

@@ -38,14 +38,15 @@ void oracle_complete(struct percpu *initiator);
  */
 void oracle_check(struct percpu *reader, uint32_t initiator);
 
-/*
- * For mappings that a scenario watches by itself. The first function makes the pages, and
- * returns the entry that maps the first; the second one writes the next generation into
- * its page, and returns the entry that maps it; the third poisons the page given up, which
- * nobody may see any more, and makes the next generation the current one.
- */
+/* ---- for scenarios that watch mappings of their own ------------------------------- */
+
+/* Makes the pages of all epochs. Returns the page-table entry that maps the first one. */
 uint64_t oracle_epochs_init(struct epochs *epochs);
+
+/* Writes the next generation into its page. Returns the entry that maps that page. */
 uint64_t oracle_epoch_open_next(struct epochs *epochs);
+
+/* Poisons the page given up, once nobody may see it any more; the next epoch is the current one. */
 void oracle_epoch_close(struct epochs *epochs);
 
 /* Counts a read; `seen` is stale if it is poison or less than `allowed`. */

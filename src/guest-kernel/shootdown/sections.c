@@ -29,8 +29,8 @@ static struct reader {
 } readers[MV_MAX_VCPUS];
 
 /*
- * Without a fence: the CPU may load what the section reads before this store is visible
- * to others. That is what the updater makes up for.
+ * There is no fence: the CPU may carry out the loads of the section before this store is
+ * visible to others. The barrier of sections_wait() makes up for it.
  */
 void section_boundary(const struct percpu *self)
 {
@@ -41,7 +41,7 @@ void section_boundary(const struct percpu *self)
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 }
 
-/* For one that was inside a section when it passed the barrier. */
+/* Waits until a target has left the section that it was in when it passed the barrier. */
 static void wait_for_reader(uint32_t target)
 {
 	const uint64_t *sections = &readers[target].sections;

@@ -5,13 +5,13 @@
 
 #include "guest-kernel/cpu/percpu.h"
 
-/* A vCPU enters a section, or leaves the one that it is in. Costs it a plain store. */
+/* This vCPU enters a section, or leaves the one that it is in. It costs a plain store. */
 void section_boundary(const struct percpu *self);
 
 /*
- * Returns when all sections of other vCPUs have ended that might have begun before the
- * call. Measured and counted as a shootdown: by the mechanism of this phase it makes them
- * flush, too.
+ * Waits for a grace period: until every section has ended that a target may have begun before
+ * the call. It makes the targets flush, by the mechanism of this phase, and is measured and
+ * counted as a shootdown.
  */
 void sections_wait(struct percpu *self);
 

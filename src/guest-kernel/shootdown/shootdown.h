@@ -16,15 +16,15 @@ struct range {
 };
 
 /*
- * Takes those out of a set of targets that need no flush now; returns how many are left.
- * Called when the PTEs are stored.
+ * Removes targets that need no flush now from a set, and returns how many are left. A shootdown
+ * calls it after it has stored its PTEs.
  */
 typedef uint32_t shootdown_narrow(struct targets *targets);
 
 /*
- * Unmaps a range (it may be empty), moves the oracle's mappings on, and makes
- * the vCPU's targets forget the old translations, or those that `narrow` leaves if it
- * is not NULL. Measures and counts itself in self->result.
+ * Unmaps a range, which may be empty, moves the oracle's mappings on, and makes the vCPU's
+ * targets forget the old translations. `narrow` may remove some of the targets first; NULL
+ * removes none. Measures and counts itself in self->result.
  */
 void shootdown(struct percpu *self, const struct range *unmap, shootdown_narrow *narrow);
 
@@ -32,8 +32,9 @@ void shootdown(struct percpu *self, const struct range *unmap, shootdown_narrow 
 void shootdown_flush_self(const struct percpu *self, const struct range *unmap);
 
 /*
- * For what is not quite such a shootdown: what lies between these two is measured,
- * counted and traced as one, of so many targets.
+ * The measured part of a shootdown, for scenarios that store their PTEs themselves or shoot for
+ * another purpose. What happens between the two calls is measured, counted and traced as one
+ * shootdown of nr_targets targets.
  */
 struct moment shootdown_begin(struct percpu *self);
 void shootdown_end(struct percpu *self, const struct moment *start, uint32_t nr_targets);

@@ -14,8 +14,8 @@
 void steal_register(struct percpu *self);
 
 /*
- * NULL if flushes may be deferred on a machine with so many vCPUs whose CPUID has these
- * leaves, else why not.
+ * Says why flushes may not be deferred on a machine of so many vCPUs whose CPUID has these
+ * leaves; NULL if they may.
  */
 const char *steal_why_no_pv_flush(const struct cpuid *leaf_1, const struct cpuid *kvm_features,
 				  uint32_t nr_vcpus);
@@ -28,8 +28,8 @@ static inline bool steal_is_preempted(uint32_t vcpu)
 }
 
 /*
- * How many are. For mechanisms that make no use of it, so that the share of targets that
- * are preempted can be compared between mechanisms.
+ * How many vCPUs of a set are marked preempted. Mechanisms that make no other use of the marks
+ * count them by this, so that the share of preempted targets is known for every mechanism.
  */
 uint32_t steal_count_preempted(const struct targets *targets);
 

@@ -17,9 +17,9 @@ void trace_record_defer(struct mv_trace_ring *ring, uint32_t target);
 void trace_record_mask(struct mv_trace_ring *ring, enum mv_trace_kind kind,
 		       const struct targets *targets);
 
-/* The hooks cost one branch while nothing is recorded. */
+/* The functions below record something only in phases that are traced; else they cost a branch. */
 
-/* An event at a time that has been taken already. */
+/* Records an event that happened at `tsc`. */
 static inline void trace_at(const struct percpu *self, uint64_t tsc, enum mv_trace_kind kind,
 			    uint32_t target, uint64_t value)
 {
@@ -27,21 +27,21 @@ static inline void trace_at(const struct percpu *self, uint64_t tsc, enum mv_tra
 		mv_trace_record(self->trace, tsc, kind, target, value);
 }
 
-/* What now happens to a target, */
+/* Records what happens to a target now. */
 static inline void trace_target(const struct percpu *self, enum mv_trace_kind kind, uint32_t target)
 {
 	if (self->trace)
 		mv_trace_record(self->trace, rdtsc(), kind, target, 0);
 }
 
-/* to one after the other of those whose flush is deferred, */
+/* Records that the flush of a target is deferred. Deferrals in a row become one event. */
 static inline void trace_defer(const struct percpu *self, uint32_t target)
 {
 	if (self->trace)
 		trace_record_defer(self->trace, target);
 }
 
-/* ... and to a set of them. */
+/* Records what happens to a set of targets now. */
 static inline void trace_targets(const struct percpu *self, enum mv_trace_kind kind,
 				 const struct targets *targets)
 {

@@ -12,7 +12,8 @@
  * ring 0, interrupts off, with
  *
  *	rdi = guest-physical address of struct mv_boot_info
- *	rsi = index of this vCPU, 0 to nr_vcpus - 1 (also its APIC id)
+ *	rsi = index of this vCPU, 0 to nr_vcpus - 1 (also its xAPIC's id; the x2APIC's of
+ *	      vCPU 255 is 511)
  *	rsp = top of a stack of its own (MV_BOOT_STACK_BYTES), aligned for a call
  *
  * Memory is mapped one to one, writable and accessible from ring 3, as are the

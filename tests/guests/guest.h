@@ -95,6 +95,11 @@ static inline void write_xapic(uint32_t reg, uint32_t value)
 	*(volatile uint32_t *)(MV_XAPIC_GPA + (uint64_t)reg) = value;
 }
 
+static inline uint32_t read_xapic(uint32_t reg)
+{
+	return *(volatile uint32_t *)(MV_XAPIC_GPA + (uint64_t)reg);
+}
+
 /* Sends what `icr_low` says to one vCPU. */
 static inline void send_ipi(uint32_t vcpu, uint32_t icr_low)
 {

@@ -119,6 +119,13 @@ def doorbell_halts_for_real():
     result.require(halts > 10, f'vCPU 1 halted {halts} times')
 
 
+def each_ipi_reaches_its_target_alone():
+    """Of 256 vCPUs the last, too, whose id 255 is everybody's to an xAPIC."""
+    for nr_vcpus in 4, 256:
+        result = run_guest('ipi', 'each', '--vcpus', nr_vcpus, '--mem', '64M')
+        result.require_status(0)
+
+
 # ---- the console -----------------------------------------------------------------------
 
 CONSOLE_MAX_BYTES = 1 << 20
@@ -163,6 +170,7 @@ for a_case in CASES:
 suite.test('wake: one pCPU', guest_ends, 'wake', 'hlt-xapic', 0, PASS, '--pcpus',
            PCPU_LIST.split(',', maxsplit=1)[0])
 suite.test('wake: the doorbell halts', doorbell_halts_for_real)
+suite.test('ipi: each', each_ipi_reaches_its_target_alone)
 suite.test('finish: one of two VMs fails', one_of_two_vms_fails)
 suite.test('finish: nothing is judged a catch', nothing_is_judged_a_catch)
 suite.test('print: flood', flood_is_bounded, 'flood', TIMEOUT_S)

@@ -64,6 +64,7 @@
 	X(sweep_options) \
 	X(targets)       \
 	X(trace)         \
+	X(vm)            \
 	X(vcpu_cpuid)     \
 	X(x86_boot)
 /* clang-format on */

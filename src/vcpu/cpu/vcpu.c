@@ -51,7 +51,7 @@ static int set_cpuid(struct vcpu *v, const struct kvm_cpuid_table *supported, st
 	struct kvm_cpuid_table cpuid = *supported;
 
 	for (unsigned i = 0; i < cpuid.head.nent; i++)
-		adjust_cpuid(&cpuid.leaf[i], v->index);
+		adjust_cpuid(&cpuid.leaf[i], vcpu_apic_id(v->index));
 	return kvm_ioctl(err, v->fd, KVM_SET_CPUID2, &cpuid);
 }
 
@@ -119,7 +119,7 @@ int vcpu_init(struct vcpu *v, const struct kvm *kvm, int vm_fd, unsigned vm, uns
 	      struct error *err)
 {
 	*v = (struct vcpu){ .vm = vm, .index = index, .protocol = &host_protocol };
-	v->fd = kvm_ioctl(err, vm_fd, KVM_CREATE_VCPU, index);
+	v->fd = kvm_ioctl(err, vm_fd, KVM_CREATE_VCPU, vcpu_apic_id(index));
 	if (v->fd < 0)
 		return -1;
 	if (map_run(v, kvm->run_bytes, err) || set_cpuid(v, &kvm->supported, err) ||

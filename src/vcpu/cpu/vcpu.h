@@ -10,6 +10,7 @@
 #include <sys/types.h>
 
 #include "minivmm/hist.h"
+#include "minivmm/x86.h"
 #include "vcpu/base/error.h"
 #include "vcpu/base/guest_mem.h"
 #include "vcpu/base/kvm.h"
@@ -50,7 +51,7 @@ struct vcpu_exit {
 };
 
 struct vcpu {
-	unsigned index; /* within its VM; its APIC id */
+	unsigned index; /* within its VM; see vcpu_apic_id() */
 	unsigned vm;
 	int fd;
 	struct kvm_run *run;
@@ -75,6 +76,16 @@ struct vcpu {
 	uint64_t entered_ns;	 /* when it was given its present pCPU */
 	uint64_t entered_cpu_ns; /* CPU time of its thread at that moment */
 };
+
+/*
+ * The APIC id of a vCPU: its index, but for the last of 256. That an xAPIC's interrupt to 255
+ * goes to all is true of KVM's MSIs, too, while it finds a vCPU by any id above 255, whatever
+ * the mode of its APIC. Of this one the low byte, which is what an xAPIC says, is the index.
+ */
+static inline uint32_t vcpu_apic_id(unsigned index)
+{
+	return index < XAPIC_BROADCAST_ID ? index : 0x100 | index;
+}
 
 /* Creates a vCPU in the VM that vm_fd stands for. 0, or -1 with an error. */
 int vcpu_init(struct vcpu *v, const struct kvm *kvm, int vm_fd, unsigned vm, unsigned index,

@@ -2,12 +2,12 @@
 /* Starts a vCPU in a ring, for the few instructions of a self-check or a measurement. */
 #include "vmm/host/ring_start.h"
 
+#include "minivmm/x86.h"
 #include "vcpu/base/kvm_ioctl.h"
 #include "vmm/machine/x86_boot.h"
 
 #define USER_CODE_SELECTOR 0x33
 #define USER_DATA_SELECTOR 0x2b
-#define RFLAGS_FIXED	   0x2
 
 int ring_start(struct vcpu *v, unsigned ring, const struct kvm_regs *regs, struct error *err)
 {

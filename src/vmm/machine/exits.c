@@ -42,8 +42,10 @@ static enum vcpu_action deliver_ipi(struct vcpu_thread *t, struct vcpu *v, uint6
 {
 	uint64_t target = value >> 8;
 	uint8_t vector = (uint8_t)value;
+	uint32_t apic_id = vcpu_apic_id((unsigned)target);
 	struct kvm_msi msi = {
-		.address_lo = XAPIC_MSI_GPA | (uint32_t)(target & 0xff) << MSI_DEST_SHIFT,
+		.address_lo = XAPIC_MSI_GPA | (apic_id & 0xff) << MSI_DEST_SHIFT,
+		.address_hi = apic_id & ~0xffu, /* KVM_X2APIC_API_USE_32BIT_IDS */
 		.data = vector,
 	};
 

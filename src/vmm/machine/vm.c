@@ -109,6 +109,17 @@ static int split_irqchip(struct vm *vm, struct error *err)
 	return kvm_ioctl(err, vm->fd, KVM_ENABLE_CAP, &split);
 }
 
+/* vCPUs can be named by 32 bits, and 255 is everybody only where the hardware says so. */
+static int widen_apic_ids(struct vm *vm, struct error *err)
+{
+	struct kvm_enable_cap wide = {
+		.cap = KVM_CAP_X2APIC_API,
+		.args = { KVM_X2APIC_API_USE_32BIT_IDS | KVM_X2APIC_API_DISABLE_BROADCAST_QUIRK },
+	};
+
+	return kvm_ioctl(err, vm->fd, KVM_ENABLE_CAP, &wide);
+}
+
 static int create_vcpus(struct vm *vm, const struct kvm *kvm, unsigned nr_vcpus, struct error *err)
 {
 	vm->vcpu = calloc(nr_vcpus, sizeof(*vm->vcpu));
@@ -131,8 +142,8 @@ int vm_init(struct vm *vm, const struct kvm *kvm, unsigned index, unsigned nr_vc
 	if (vm->fd < 0)
 		return -1;
 	if (dirty_prepare_vm(vm->fd, dirty, err) || split_irqchip(vm, err) < 0 ||
-	    catch_steal_msr(vm, err) < 0 || map_memory(vm, mem_bytes, err) < 0 ||
-	    create_vcpus(vm, kvm, nr_vcpus, err)) {
+	    widen_apic_ids(vm, err) < 0 || catch_steal_msr(vm, err) < 0 ||
+	    map_memory(vm, mem_bytes, err) < 0 || create_vcpus(vm, kvm, nr_vcpus, err)) {
 		vm_finish(vm);
 		return -1;
 	}

@@ -90,19 +90,19 @@ static unsigned host_needs(const struct options *o)
 	unsigned needs = 0;
 
 	for (unsigned i = 0; i < o->nr_mechanisms; i++)
-		needs |= mechanism_host_needs(options_base_mechanism(o, i));
+		needs |= o->mechanism_needs[i];
 	return needs;
 }
 
 static int choose_flush(struct run *run, struct error *err)
 {
 	const struct selfcheck *check = &run->result.selfcheck;
-	const char *wanted = run->options->flush_via;
+	unsigned wanted = run->options->flush_via;
 	int best = selfcheck_best(check);
 
-	for (unsigned i = 0; i < NR_FLUSH_PRIMS; i++) {
-		if (strcmp(flush_primitives[i].name, wanted) == 0)
-			best = selfcheck_allows(check, (enum flush_prim)i) ? (int)i : -1;
+	if (wanted != FLUSH_CHOICE_auto) {
+		best = (int)wanted - FLUSH_CHOICE_first;
+		best = selfcheck_allows(check, (enum flush_prim)best) ? best : -1;
 	}
 	run->result.flush_via = best >= 0 ? flush_primitives[best].name : "none";
 	run->flush_via = best >= 0 ? (enum flush_prim)best : FLUSH_VIA_sregs;
@@ -112,7 +112,7 @@ static int choose_flush(struct run *run, struct error *err)
 		err, EXIT_HOST,
 		"on this host a guest's TLB was still stale after --flush-via %s: deferred "
 		"flushes would be lost, so only --shootdown ipi can be run (see %s)",
-		wanted, "docs/caveats.md");
+		flush_prim_names.name[wanted], "docs/caveats.md");
 }
 
 static int check_kernel_marks(struct run *run, struct error *err)

@@ -122,7 +122,7 @@ static void init_pcpus(struct pcpus *pcpus, unsigned nr_vcpus)
 		.nr_vms = 1,
 		.nr_vcpus = nr_vcpus,
 		.slices.slice_ns = SLICE_NS,
-		.policy = sched_policy_find("round-robin"),
+		.policy = &sched_policies[POLICY_round_robin],
 	};
 
 	if (pcpus_init(pcpus, &config, &err))

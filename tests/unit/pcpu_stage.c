@@ -196,7 +196,7 @@ struct pcpu_config stage_config(uint64_t slice_ns)
 		.nr_vms = NR_VMS,
 		.nr_vcpus = PER_VM,
 		.slices = { .slice_ns = slice_ns },
-		.policy = sched_policy_find("round-robin"),
+		.policy = &sched_policies[POLICY_round_robin],
 		.seed = 1,
 	};
 }

@@ -37,7 +37,7 @@ static void set_up(void)
 					.nr_vms = 1,
 					.nr_mechanisms = NR_MECHS,
 					.mechanism = { "ipi", "pv" },
-					.fault = "none",
+					.fault = FAULT_none,
 					.timeout_ns = 5000000000 };
 	run.vm = (struct vm){ .mem = { .ram = (struct guest_ram *)run.ram,
 				       .bytes = sizeof(run.ram) },
@@ -123,16 +123,16 @@ END_TEST
 START_TEST(an_injected_fault_must_be_caught)
 {
 	set_up();
-	run.options.fault = "skip-ipi-flush";
+	run.options.fault = FAULT_skip_ipi_flush;
 	expect(4, "skip-ipi-flush was not caught");
 
 	set_up();
-	run.options.fault = "skip-ipi-flush";
+	run.options.fault = FAULT_skip_ipi_flush;
 	results()->result[0].n.stale_reads = 3;
 	expect(1, "by the injected fault skip-ipi-flush");
 
 	set_up();
-	run.options.fault = "skip-ipi-flush";
+	run.options.fault = FAULT_skip_ipi_flush;
 	results()->magic = 0;
 	expect(4, "skip-ipi-flush was not caught");
 }
@@ -148,7 +148,7 @@ START_TEST(a_page_that_no_harvest_found_is_a_failure)
 
 	set_up();
 	run.machine.harvester.counts.pages_lost = 1;
-	run.options.fault = "drop-dirty-entry";
+	run.options.fault = FAULT_drop_dirty_entry;
 	expect(1, "1 pages lost by dirty tracking, by the injected fault drop-dirty-entry");
 
 	set_up();

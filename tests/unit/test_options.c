@@ -49,15 +49,17 @@ START_TEST(defaults_are_as_documented)
 	ck_assert_uint_eq(o.mem_bytes, 64 << 20);
 	ck_assert_uint_eq(o.slice_ns, 4000000);
 	ck_assert_uint_eq(o.slice_jitter_pct, 25);
-	ck_assert_str_eq(o.sched, "round-robin");
+	ck_assert_str_eq(o.sched->name, "round-robin");
 	ck_assert_uint_eq(o.nr_mechanisms, 2);
 	ck_assert_str_eq(o.mechanism[0], "ipi");
 	ck_assert_str_eq(o.mechanism[1], "pv");
-	ck_assert_str_eq(o.flush_via, "auto");
+	ck_assert_uint_eq(o.mechanism_needs[0], 0);
+	ck_assert_uint_eq(o.mechanism_needs[1], MV_HOST_MARKS);
+	ck_assert_uint_eq(o.flush_via, FLUSH_CHOICE_auto);
 	ck_assert_uint_eq(o.duration_ns, 2000000000);
 	ck_assert_uint_eq(o.count, 0);
 	ck_assert(!o.seed_given);
-	ck_assert_str_eq(o.fault, "none");
+	ck_assert_int_eq(o.fault, FAULT_none);
 	ck_assert(!o.mark_exits);
 	ck_assert_uint_eq(o.hidden_features, 0);
 	ck_assert_uint_eq(o.timeout_ns, 34000000000);
@@ -78,7 +80,7 @@ START_TEST(every_option_arrives_where_it_belongs)
 	ck_assert_int_eq(o.pcpus.cpu[0], 3);
 	ck_assert_uint_eq(o.mem_bytes, 8 << 20);
 	ck_assert_uint_eq(o.slice_ns, 1000000);
-	ck_assert_str_eq(o.sched, "random");
+	ck_assert_str_eq(o.sched->name, "random");
 	ck_assert_uint_eq(o.nr_mechanisms, 1);
 	ck_assert_str_eq(o.mechanism[0], "pv");
 	ck_assert(o.seed_given);
@@ -87,10 +89,10 @@ START_TEST(every_option_arrives_where_it_belongs)
 	o = parse_well("--slice-jitter=0 --flush-via sregs --duration=1s --count 9 --verbose "
 		       "--inject=lose-flush-bit --json r.json --record a --replay b g -- a=b c=");
 	ck_assert_uint_eq(o.slice_jitter_pct, 0);
-	ck_assert_str_eq(o.flush_via, "sregs");
+	ck_assert_uint_eq(o.flush_via, FLUSH_CHOICE_first + FLUSH_VIA_sregs);
 	ck_assert_uint_eq(o.duration_ns, 1000000000);
 	ck_assert_uint_eq(o.count, 9);
-	ck_assert_str_eq(o.fault, "lose-flush-bit");
+	ck_assert_int_eq(o.fault, FAULT_lose_flush_bit);
 	ck_assert_str_eq(o.json_path, "r.json");
 	ck_assert_str_eq(o.record_path, "a");
 	ck_assert_str_eq(o.replay_path, "b");
@@ -171,18 +173,18 @@ END_TEST
 
 START_TEST(gangs_have_aligned_slices)
 {
-	ck_assert_str_eq(parse_well("g").slice_alignment, "independent");
-	ck_assert_str_eq(parse_well("g --sched gang").slice_alignment, "aligned");
-	ck_assert_str_eq(parse_well("g --sched gang --slice-alignment aligned").slice_alignment,
-			 "aligned");
-	ck_assert_str_eq(parse_well("g --slice-alignment anti").slice_alignment, "anti");
+	ck_assert_int_eq(parse_well("g").slice_alignment, SLICES_independent);
+	ck_assert_int_eq(parse_well("g --sched gang").slice_alignment, SLICES_aligned);
+	ck_assert_int_eq(parse_well("g --sched gang --slice-alignment aligned").slice_alignment,
+			 SLICES_aligned);
+	ck_assert_int_eq(parse_well("g --slice-alignment anti").slice_alignment, SLICES_anti);
 }
 END_TEST
 
 START_TEST(an_old_name_means_the_new_option)
 {
-	ck_assert_str_eq(parse_well("g --slice-phase anti").slice_alignment, "anti");
-	ck_assert_str_eq(parse_well("g --slice-phase=anti").slice_alignment, "anti");
+	ck_assert_int_eq(parse_well("g --slice-phase anti").slice_alignment, SLICES_anti);
+	ck_assert_int_eq(parse_well("g --slice-phase=anti").slice_alignment, SLICES_anti);
 }
 END_TEST
 

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "vmm/base/human.h"
+#include "vmm/cli/names.h"
 #include "vmm/report/report.h"
 
 #define NR_VCPUS 2
@@ -51,14 +52,14 @@ static void make_run(void)
 					.mem_bytes = 64 << 20,
 					.slice_ns = 4000000,
 					.slice_jitter_pct = 25,
-					.slice_alignment = "independent",
-					.sched = "round-robin",
+					.slice_alignment = SLICES_independent,
+					.sched = &sched_policies[POLICY_round_robin],
 					.nr_mechanisms = 2,
 					.mechanism = { "ipi", "pv" },
-					.flush_via = "auto",
+					.flush_via = FLUSH_CHOICE_auto,
 					.duration_ns = 2000000000,
 					.seed = UINT64_MAX,
-					.fault = "none",
+					.fault = FAULT_none,
 					.timeout_ns = 34000000000 };
 	strcpy(run.host.cpu_model, "A \"quoted\" CPU");
 	strcpy(run.host.kernel, "Linux 6.1");
@@ -573,7 +574,7 @@ END_TEST
 START_TEST(an_injected_fault_is_named)
 {
 	make_run();
-	run.options.fault = "lose-flush-bit";
+	run.options.fault = FAULT_lose_flush_bit;
 	char *text = print_text();
 	ck_assert_ptr_nonnull(strstr(text, "FAULT INJECTED: lose-flush-bit\n"));
 	free(text);

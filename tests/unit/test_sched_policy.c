@@ -101,7 +101,7 @@ START_TEST(round_robin_lets_nobody_wait_for_more_than_one_turn_of_the_others)
 	struct sim s;
 	unsigned before[NR];
 
-	sim_init(&s, sched_policy_find("round-robin"));
+	sim_init(&s, &sched_policies[POLICY_round_robin]);
 	for (unsigned round = 0; round < 100; round++) {
 		memcpy(before, s.slices, sizeof(before));
 		for (unsigned step = 0; step < NR / NR_PCPUS; step++)
@@ -151,7 +151,7 @@ START_TEST(a_vcpu_runs_at_home_while_others_wait_there)
 {
 	struct sim s;
 
-	sim_init(&s, sched_policy_find("round-robin"));
+	sim_init(&s, &sched_policies[POLICY_round_robin]);
 	for (unsigned step = 0; step < 100; step++) {
 		sim_step(&s);
 		for (unsigned p = 0; p < NR_PCPUS; p++)
@@ -165,8 +165,8 @@ START_TEST(random_draws_another_order_from_another_seed)
 	struct sim a, b;
 	unsigned same = 0;
 
-	sim_init(&a, sched_policy_find("random"));
-	sim_init(&b, sched_policy_find("random"));
+	sim_init(&a, &sched_policies[POLICY_random]);
+	sim_init(&b, &sched_policies[POLICY_random]);
 	b.random = 43;
 	for (unsigned step = 0; step < 1000; step++) {
 		sim_step(&a);
@@ -183,8 +183,8 @@ START_TEST(random_is_the_same_from_the_same_seed)
 {
 	struct sim a, b;
 
-	sim_init(&a, sched_policy_find("random"));
-	sim_init(&b, sched_policy_find("random"));
+	sim_init(&a, &sched_policies[POLICY_random]);
+	sim_init(&b, &sched_policies[POLICY_random]);
 	for (unsigned step = 0; step < 1000; step++) {
 		sim_step(&a);
 		sim_step(&b);
@@ -197,7 +197,7 @@ START_TEST(gang_runs_siblings_at_the_same_time)
 {
 	struct sim s;
 
-	sim_init(&s, sched_policy_find("gang"));
+	sim_init(&s, &sched_policies[POLICY_gang]);
 	for (unsigned step = 0; step < 100; step++) {
 		sim_step(&s);
 		ck_assert_uint_eq(s.entity[s.current[0]].gang, s.entity[s.current[1]].gang);
@@ -206,7 +206,7 @@ START_TEST(gang_runs_siblings_at_the_same_time)
 END_TEST
 
 /* Who a policy picks for pCPU 0 from three vCPUs. */
-static int pick(const char *policy, const struct sched_entity entity[3], uint64_t turn)
+static int pick(enum sched_policy_index policy, const struct sched_entity entity[3], uint64_t turn)
 {
 	struct sched_view view = {
 		.entity = entity,
@@ -215,7 +215,7 @@ static int pick(const char *policy, const struct sched_entity entity[3], uint64_
 		.turn = turn,
 	};
 
-	return sched_policy_find(policy)->pick(&view);
+	return sched_policies[policy].pick(&view);
 }
 
 START_TEST(round_robin_picks_whoever_has_waited_longest_at_home)
@@ -226,13 +226,13 @@ START_TEST(round_robin_picks_whoever_has_waited_longest_at_home)
 		{ .state = SCHED_READY, .ready_since = 1, .home = 1 },
 	};
 
-	ck_assert_int_eq(pick("round-robin", entity, 0), 0);
+	ck_assert_int_eq(pick(POLICY_round_robin, entity, 0), 0);
 	entity[1].ready_since = 3;
-	ck_assert_int_eq(pick("round-robin", entity, 0), 1);
+	ck_assert_int_eq(pick(POLICY_round_robin, entity, 0), 1);
 	entity[0].state = entity[1].state = SCHED_RUNNING;
-	ck_assert_int_eq(pick("round-robin", entity, 0), 2);
+	ck_assert_int_eq(pick(POLICY_round_robin, entity, 0), 2);
 	entity[2].state = SCHED_BLOCKED;
-	ck_assert_int_eq(pick("round-robin", entity, 0), -1);
+	ck_assert_int_eq(pick(POLICY_round_robin, entity, 0), -1);
 }
 END_TEST
 
@@ -244,19 +244,19 @@ START_TEST(boost_picks_the_awaited_one_that_has_waited_longest)
 		{ .state = SCHED_READY, .ready_since = 8 },
 	};
 
-	ck_assert_int_eq(pick("boost", entity, 0), 0);
+	ck_assert_int_eq(pick(POLICY_boost, entity, 0), 0);
 	entity[2].awaited = true;
-	ck_assert_int_eq(pick("boost", entity, 0), 2);
+	ck_assert_int_eq(pick(POLICY_boost, entity, 0), 2);
 	entity[2].granted_at = 6; /* it had its turn while vCPU 1 waited */
-	ck_assert_int_eq(pick("boost", entity, 0), 0);
+	ck_assert_int_eq(pick(POLICY_boost, entity, 0), 0);
 	entity[0].awaited = entity[2].awaited = false;
-	ck_assert_int_eq(pick("boost", entity, 0), 1);
+	ck_assert_int_eq(pick(POLICY_boost, entity, 0), 1);
 
 	entity[0] =
 		(struct sched_entity){ .state = SCHED_READY, .ready_since = 7, .awaited = true };
 	entity[2] =
 		(struct sched_entity){ .state = SCHED_READY, .ready_since = 8, .awaited = true };
-	ck_assert_int_eq(pick("boost", entity, 0), 0);
+	ck_assert_int_eq(pick(POLICY_boost, entity, 0), 0);
 }
 END_TEST
 
@@ -269,8 +269,8 @@ START_TEST(of_equals_the_one_with_the_lower_index_runs_first)
 		{ .state = SCHED_READY, .awaited = true },
 	};
 
-	ck_assert_int_eq(pick("round-robin", entity, 0), 1);
-	ck_assert_int_eq(pick("boost", entity, 0), 1);
+	ck_assert_int_eq(pick(POLICY_round_robin, entity, 0), 1);
+	ck_assert_int_eq(pick(POLICY_boost, entity, 0), 1);
 }
 END_TEST
 
@@ -306,12 +306,12 @@ START_TEST(gang_picks_from_the_gang_whose_turn_it_is)
 	};
 
 	for (uint64_t turn = 0; turn < 10; turn++) {
-		ck_assert_int_eq(pick("gang", entity, turn), (int)(turn % 2));
+		ck_assert_int_eq(pick(POLICY_gang, entity, turn), (int)(turn % 2));
 		/* Whoever has waited longer does not matter. */
 		entity[0].ready_since ^= 8;
 	}
 	entity[0].state = SCHED_RUNNING;
-	ck_assert_int_eq(pick("gang", entity, 0), 1);
+	ck_assert_int_eq(pick(POLICY_gang, entity, 0), 1);
 }
 END_TEST
 
@@ -323,7 +323,6 @@ START_TEST(policies_say_what_they_need)
 		ck_assert_int_eq(sched_policies[k].needs_alignment, strcmp(name, "gang") == 0);
 		ck_assert_int_eq(sched_policies[k].uses_hints, strcmp(name, "boost") == 0);
 	}
-	ck_assert_int_eq(sched_slice_alignment_find("independent"), SLICES_independent);
 }
 END_TEST
 
@@ -344,7 +343,7 @@ START_TEST(boost_prefers_who_is_awaited)
 {
 	struct sim s;
 
-	sim_init(&s, sched_policy_find("boost"));
+	sim_init(&s, &sched_policies[POLICY_boost]);
 	/* The last in the queue of pCPU 0. */
 	s.entity[NR - 2].awaited = true;
 	sim_step(&s);
@@ -357,7 +356,7 @@ START_TEST(boost_starves_nobody)
 {
 	struct sim s;
 
-	sim_init(&s, sched_policy_find("boost"));
+	sim_init(&s, &sched_policies[POLICY_boost]);
 	for (unsigned i = 1; i < NR; i++)
 		s.entity[i].awaited = true;
 	for (unsigned step = 0; step < NR_SLICES; step++)
@@ -397,7 +396,7 @@ START_TEST(aligned_slices_end_together_and_later_than_now)
 {
 	struct sched_slices slices = { .slice_ns = 4000000, .jitter_pct = 25, .seed = 7 };
 
-	slices.alignment = (enum slice_alignment)sched_slice_alignment_find("aligned");
+	slices.alignment = SLICES_aligned;
 	for (uint64_t now_ns = 0; now_ns < 100000000; now_ns += 333333) {
 		uint64_t end_ns = sched_slice_end(&slices, 0, now_ns, now_ns);
 
@@ -428,7 +427,7 @@ START_TEST(anti_slices_end_half_a_slice_apart)
 {
 	struct sched_slices slices = { .slice_ns = 4000000 };
 
-	slices.alignment = (enum slice_alignment)sched_slice_alignment_find("anti");
+	slices.alignment = SLICES_anti;
 	for (uint64_t now_ns = 0; now_ns < 40000000; now_ns += 333333) {
 		uint64_t even_ns = sched_slice_end(&slices, 0, now_ns, 0);
 		uint64_t odd_ns = sched_slice_end(&slices, 1, now_ns, 0);
@@ -460,15 +459,6 @@ START_TEST(waiters_are_those_who_are_ready_at_home)
 }
 END_TEST
 
-START_TEST(unknown_names_are_not_found)
-{
-	ck_assert_ptr_null(sched_policy_find("fifo"));
-	ck_assert_int_eq(sched_slice_alignment_find("sometimes"), -1);
-	for (unsigned k = 0; k < nr_sched_policies; k++)
-		ck_assert_ptr_eq(sched_policy_find(sched_policies[k].name), &sched_policies[k]);
-}
-END_TEST
-
 #define CASES(X)                                                             \
 	X(every_policy_is_fair_in_the_long_run)                              \
 	X(round_robin_lets_nobody_wait_for_more_than_one_turn_of_the_others) \
@@ -492,6 +482,6 @@ END_TEST
 	X(boost_picks_the_awaited_one_that_has_waited_longest)               \
 	X(gang_picks_from_the_gang_whose_turn_it_is)                         \
 	X(policies_say_what_they_need)                                       \
-	X(random_numbers_are_those_of_splitmix64)                            \
-	X(unknown_names_are_not_found)
+	X(random_numbers_are_those_of_splitmix64)
+
 UNIT_SUITE(sched_policy, CASES)

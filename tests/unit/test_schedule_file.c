@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "libc_failures.h"
+#include "vmm/cli/names.h"
 #include "vmm/replay/schedule_file.h"
 
 #define HASH "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
@@ -91,14 +92,14 @@ START_TEST(the_options_of_a_run_are_described)
 			     .pcpus = { 2, { 3, 5 } },
 			     .mem_bytes = 8 << 20,
 			     .slice_ns = 1500000,
-			     .slice_alignment = "anti",
-			     .sched = "random",
+			     .slice_alignment = SLICES_anti,
+			     .sched = &sched_policies[POLICY_random],
 			     .nr_mechanisms = 1,
 			     .mechanism = { "pv" },
-			     .flush_via = "sregs",
+			     .flush_via = FLUSH_CHOICE_first + FLUSH_VIA_sregs,
 			     .duration_ns = 3000000000,
 			     .seed = 99,
-			     .fault = "none",
+			     .fault = FAULT_none,
 			     .guest_args = "a=b",
 			     .timeout_ns = 33000000000 };
 	struct schedule_file file;

@@ -134,17 +134,17 @@ END_TEST
 START_TEST(every_fault_of_the_host_breaks_one_step_and_no_more)
 {
 	static const struct {
-		const char *fault;
+		enum fault fault;
 		unsigned flushes;     /* if there was a request */
 		uint8_t entered_with; /* the byte while the guest executes */
 		unsigned marks;
 	} table[] = {
-		{ "none", 1, 0, 1 },
-		{ "skip-ipi-flush", 1, 0, 1 }, /* the guest's fault, not the host's */
-		{ "skip-deferred-flush", 0, 0, 1 },
-		{ "lose-flush-bit", 0, 0, 1 },
-		{ "mark-while-running", 1, KVM_VCPU_PREEMPTED, 2 },
-		{ "clear-after-flush", 0, 0, 1 },
+		{ FAULT_none, 1, 0, 1 },
+		{ FAULT_skip_ipi_flush, 1, 0, 1 }, /* the guest's fault, not the host's */
+		{ FAULT_skip_deferred_flush, 0, 0, 1 },
+		{ FAULT_lose_flush_bit, 0, 0, 1 },
+		{ FAULT_mark_while_running, 1, KVM_VCPU_PREEMPTED, 2 },
+		{ FAULT_clear_after_flush, 0, 0, 1 },
 	};
 
 	for (unsigned i = 0; i < COUNT_OF(table); i++) {
@@ -169,7 +169,7 @@ END_TEST
 /* It looks for the request right behind the mark: one from an earlier mark it sees. */
 START_TEST(clear_after_flush_does_what_was_asked_before_the_mark)
 {
-	struct host_protocol protocol = fault_host_protocol("clear-after-flush");
+	struct host_protocol protocol = fault_host_protocol(FAULT_clear_after_flush);
 	struct vcpu v = make_vcpu(64 | 1);
 
 	v.protocol = &protocol;
@@ -181,7 +181,7 @@ START_TEST(clear_after_flush_does_what_was_asked_before_the_mark)
 }
 END_TEST
 
-static bool is_sound(const char *fault)
+static bool is_sound(enum fault fault)
 {
 	struct host_protocol p = fault_host_protocol(fault);
 
@@ -190,11 +190,11 @@ static bool is_sound(const char *fault)
 
 START_TEST(only_the_faults_of_the_host_have_a_protocol_of_their_own)
 {
-	ck_assert(is_sound("none"));
-	ck_assert(is_sound("inverted-cmpxchg"));
-	ck_assert(!is_sound("lose-flush-bit"));
-	ck_assert(!is_sound("mark-in-access"));
-	ck_assert(!is_sound("hypercall-no-wait"));
+	ck_assert(is_sound(FAULT_none));
+	ck_assert(is_sound(FAULT_inverted_cmpxchg));
+	ck_assert(!is_sound(FAULT_lose_flush_bit));
+	ck_assert(!is_sound(FAULT_mark_in_access));
+	ck_assert(!is_sound(FAULT_hypercall_no_wait));
 }
 END_TEST
 

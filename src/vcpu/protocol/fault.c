@@ -8,8 +8,6 @@
  */
 #include "vcpu/protocol/fault.h"
 
-#include <string.h>
-
 #include "minivmm/pv_flush.h"
 #include "vcpu/cpu/vcpu.h"
 
@@ -95,23 +93,23 @@ static bool is_always_safe(const struct vcpu *v)
 	return true;
 }
 
-struct host_protocol fault_host_protocol(const char *fault)
+struct host_protocol fault_host_protocol(enum fault fault)
 {
 	struct host_protocol p = host_protocol;
 
-	if (strcmp(fault, "skip-deferred-flush") == 0)
+	if (fault == FAULT_skip_deferred_flush)
 		p.enter = take_without_flush;
-	if (strcmp(fault, "lose-flush-bit") == 0)
+	if (fault == FAULT_lose_flush_bit)
 		p.enter = mark_again_and_take;
-	if (strcmp(fault, "mark-while-running") == 0)
+	if (fault == FAULT_mark_while_running)
 		p.enter = take_and_mark;
-	if (strcmp(fault, "clear-after-flush") == 0) {
+	if (fault == FAULT_clear_after_flush) {
 		p.leave = mark_and_flush;
 		p.enter = take_without_flush;
 	}
-	if (strcmp(fault, "mark-in-access") == 0)
+	if (fault == FAULT_mark_in_access)
 		p.complete_io = leave_access_open;
-	if (strcmp(fault, "hypercall-no-wait") == 0) {
+	if (fault == FAULT_hypercall_no_wait) {
 		p.request_flush = request_without_kick;
 		p.flush_is_safe = is_always_safe;
 	}

@@ -3,12 +3,20 @@
 #ifndef VCPU_FAULT_H
 #define VCPU_FAULT_H
 
+#include "minivmm/catalog.h"
 #include "vcpu/protocol/host_protocol.h"
 
+enum fault {
+	FAULT_none,
+#define X(id, name, shootdown, summary) FAULT_##id,
+	MV_FAULTS(X)
+#undef X
+};
+
 /*
- * The host's side of the protocol under a fault of MV_FAULTS: a broken one for the
- * faults that are the host's, the correct one for all others and for "none".
+ * The host's side of the protocol under a fault: a broken one for the faults that are
+ * the host's, the correct one for all others.
  */
-struct host_protocol fault_host_protocol(const char *fault);
+struct host_protocol fault_host_protocol(enum fault fault);
 
 #endif

@@ -2,8 +2,6 @@
 /* Scheduling policy: which vCPU runs next, and for how long. */
 #include "vcpu/sched/sched_policy.h"
 
-#include <string.h>
-
 #include "vcpu/base/random.h"
 
 static bool waits_for(const struct sched_entity *e, unsigned pcpu)
@@ -91,12 +89,6 @@ static int sched_pick_boost(const struct sched_view *view)
 
 /* ---- tables ----------------------------------------------------------------- */
 
-enum {
-#define X(id, policy_name, policy_summary) POLICY_##id,
-	SCHED_POLICIES(X)
-#undef X
-};
-
 const struct sched_policy sched_policies[] = {
 #define X(id, policy_name, policy_summary)               \
 	{ .name = policy_name,                           \
@@ -108,30 +100,6 @@ const struct sched_policy sched_policies[] = {
 #undef X
 };
 const unsigned nr_sched_policies = sizeof(sched_policies) / sizeof(sched_policies[0]);
-
-const struct sched_policy *sched_policy_find(const char *name)
-{
-	for (unsigned i = 0; i < nr_sched_policies; i++) {
-		if (strcmp(sched_policies[i].name, name) == 0)
-			return &sched_policies[i];
-	}
-	return NULL;
-}
-
-int sched_slice_alignment_find(const char *name)
-{
-	static const char *const names[] = {
-#define X(id, phase_name, summary) phase_name,
-		SLICE_ALIGNMENTS(X)
-#undef X
-	};
-
-	for (int i = 0; i < (int)(sizeof(names) / sizeof(names[0])); i++) {
-		if (strcmp(names[i], name) == 0)
-			return i;
-	}
-	return -1;
-}
 
 /* ---- time -------------------------------------------------------------------- */
 

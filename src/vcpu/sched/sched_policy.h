@@ -51,11 +51,15 @@ struct sched_policy {
 	int (*pick)(const struct sched_view *view);
 };
 
+enum sched_policy_index {
+#define X(id, name, summary) POLICY_##id,
+	SCHED_POLICIES(X)
+#undef X
+};
+
+/* By enum sched_policy_index. */
 extern const struct sched_policy sched_policies[];
 extern const unsigned nr_sched_policies;
-
-/* The policy of that name, or NULL. */
-const struct sched_policy *sched_policy_find(const char *name);
 
 /* Whether anybody waits whom `pcpu` would serve. */
 bool sched_has_waiter(const struct sched_entity *entity, unsigned nr_entities, unsigned pcpu);
@@ -73,9 +77,6 @@ struct sched_slices {
 	enum slice_alignment alignment;
 	uint64_t seed;
 };
-
-/* The alignment of that name, or -1. */
-int sched_slice_alignment_find(const char *name);
 
 /*
  * When a slice ends that begins on a pCPU now. Without jitter the slices of two pCPUs

@@ -72,25 +72,28 @@ static const struct name_table *const all_tables[] = {
 	&fault_names,	  &dirty_names,		  &feature_names,
 };
 
-const char *name_table_find(const struct name_table *table, const char *name)
+int name_table_index(const struct name_table *table, const char *name)
 {
 	for (unsigned i = 0; i < table->nr; i++) {
 		if (strcmp(table->name[i], name) == 0)
-			return table->name[i];
+			return (int)i;
 	}
-	return NULL;
+	return -1;
 }
 
-const char *fault_shootdown(const char *name)
+const char *name_table_find(const struct name_table *table, const char *name)
 {
-	for (unsigned i = 0; i < fault_names.nr; i++) {
-		if (strcmp(fault_names.name[i], name) == 0)
-			return fault_shootdowns[i];
-	}
-	return fault_shootdowns[0];
+	int index = name_table_index(table, name);
+
+	return index < 0 ? NULL : table->name[index];
 }
 
-uint32_t feature_bit(const char *name)
+const char *fault_shootdown(enum fault fault)
+{
+	return fault_shootdowns[fault];
+}
+
+uint32_t feature_bit(unsigned index)
 {
 	static const unsigned bits[] = {
 #define X(bit, feature_name, summary) bit,
@@ -98,14 +101,10 @@ uint32_t feature_bit(const char *name)
 #undef X
 	};
 
-	for (unsigned i = 0; i < feature_names.nr; i++) {
-		if (strcmp(feature_names.name[i], name) == 0)
-			return 1u << bits[i];
-	}
-	return 0;
+	return 1u << bits[index];
 }
 
-unsigned mechanism_host_needs(const char *name)
+unsigned mechanism_host_needs(unsigned index)
 {
 	static const unsigned needs[] = {
 #define X(id, mechanism_name, host, summary) host,
@@ -113,20 +112,7 @@ unsigned mechanism_host_needs(const char *name)
 #undef X
 	};
 
-	for (unsigned i = 0; i < mechanism_names.nr; i++) {
-		if (strcmp(mechanism_names.name[i], name) == 0)
-			return needs[i];
-	}
-	return 0;
-}
-
-enum dirty_kind dirty_kind_find(const char *name)
-{
-	for (unsigned i = 0; i < dirty_names.nr; i++) {
-		if (strcmp(dirty_names.name[i], name) == 0)
-			return (enum dirty_kind)i;
-	}
-	return DIRTY_none;
+	return needs[index];
 }
 
 const char *mechanism_tracked_name(const char *name, enum dirty_kind kind)
@@ -137,11 +123,7 @@ const char *mechanism_tracked_name(const char *name, enum dirty_kind kind)
 #undef X
 	};
 
-	for (unsigned i = 0; i < mechanism_names.nr; i++) {
-		if (strcmp(mechanism_names.name[i], name) == 0)
-			return tracked[i][kind == DIRTY_ring];
-	}
-	return name;
+	return tracked[name_table_index(&mechanism_names, name)][kind == DIRTY_ring];
 }
 
 /* One width for all tables, so that the columns line up from top to bottom. */

@@ -65,13 +65,13 @@ static int unknown_name(const char *option, const struct name_table *table, cons
 }
 
 static int take_name(const char *option, const struct name_table *table, const char *value,
-		     const char **ret_name, struct error *err)
+		     unsigned *ret_index, struct error *err)
 {
-	const char *name = name_table_find(table, value);
+	int index = name_table_index(table, value);
 
-	if (!name)
+	if (index < 0)
 		return unknown_name(option, table, value, err);
-	*ret_name = name;
+	*ret_index = (unsigned)index;
 	return 0;
 }
 
@@ -135,8 +135,13 @@ static int set_slice_jitter(struct options *o, const char *value, struct error *
 
 static int set_slice_alignment(struct options *o, const char *value, struct error *err)
 {
-	return take_name("slice-alignment", &slice_alignment_names, value, &o->slice_alignment,
-			 err);
+	unsigned index;
+
+	if (take_name("slice-alignment", &slice_alignment_names, value, &index, err))
+		return -1;
+	o->slice_alignment = (enum slice_alignment)index;
+	o->slice_alignment_given = true;
+	return 0;
 }
 
 static int set_grace(struct options *o, const char *value, struct error *err)
@@ -150,21 +155,28 @@ static int set_grace(struct options *o, const char *value, struct error *err)
 
 static int set_sched(struct options *o, const char *value, struct error *err)
 {
-	return take_name("sched", &policy_names, value, &o->sched, err);
+	unsigned index;
+
+	if (take_name("sched", &policy_names, value, &index, err))
+		return -1;
+	o->sched = &sched_policies[index];
+	return 0;
 }
 
 static int add_mechanism(struct options *o, const char *word, struct error *err)
 {
-	const char *name = NULL;
+	unsigned index;
 
-	if (take_name("shootdown", &mechanism_names, word, &name, err))
+	if (take_name("shootdown", &mechanism_names, word, &index, err))
 		return -1;
+	const char *name = mechanism_names.name[index];
 	for (unsigned i = 0; i < o->nr_mechanisms; i++) {
 		if (o->mechanism[i] == name)
 			return error_set(err, EXIT_USAGE,
 					 "--shootdown names '%s' twice: name each mechanism once",
 					 name);
 	}
+	o->mechanism_needs[o->nr_mechanisms] = mechanism_host_needs(index);
 	o->mechanism[o->nr_mechanisms++] = name;
 	return 0;
 }
@@ -193,11 +205,11 @@ static int set_flush_via(struct options *o, const char *value, struct error *err
 
 static int set_dirty(struct options *o, const char *value, struct error *err)
 {
-	const char *name = NULL;
+	unsigned index;
 
-	if (take_name("dirty", &dirty_names, value, &name, err))
+	if (take_name("dirty", &dirty_names, value, &index, err))
 		return -1;
-	o->dirty = dirty_kind_find(name);
+	o->dirty = (enum dirty_kind)index;
 	return 0;
 }
 
@@ -216,14 +228,15 @@ static int set_mark_exits(struct options *o, const char *value, struct error *er
 static int set_hide(struct options *o, const char *value, struct error *err)
 {
 	struct word_list words;
-	const char *why = parse_word_list(value, &words), *name = NULL;
+	const char *why = parse_word_list(value, &words);
+	unsigned index;
 
 	if (why)
 		return bad_value(err, "hide", value, why);
 	for (unsigned i = 0; i < words.nr; i++) {
-		if (take_name("hide", &feature_names, words.word[i], &name, err))
+		if (take_name("hide", &feature_names, words.word[i], &index, err))
 			return -1;
-		o->hidden_features |= feature_bit(name);
+		o->hidden_features |= feature_bit(index);
 	}
 	return 0;
 }
@@ -256,7 +269,12 @@ static int set_seed(struct options *o, const char *value, struct error *err)
 
 static int set_inject(struct options *o, const char *value, struct error *err)
 {
-	return take_name("inject", &fault_names, value, &o->fault, err);
+	unsigned index;
+
+	if (take_name("inject", &fault_names, value, &index, err))
+		return -1;
+	o->fault = (enum fault)index;
+	return 0;
 }
 
 static int set_timeout(struct options *o, const char *value, struct error *err)

@@ -65,18 +65,18 @@ void options_set_defaults(struct options *o)
 		.mem_bytes = 64 << 20,
 		.slice_ns = 4000000,
 		.slice_jitter_pct = 25,
-		.sched = "round-robin",
-		.flush_via = "auto",
+		.sched = &sched_policies[POLICY_round_robin],
+		.flush_via = FLUSH_CHOICE_auto,
 		.dirty_every_ns = DIRTY_EVERY_NS,
 		.duration_ns = 2 * NS_PER_SECOND,
-		.fault = "none",
+		.fault = FAULT_none,
 	};
 }
 
 /* Siblings can run at the same time only if their slices begin at the same time. */
-const char *options_default_slice_alignment(const struct options *o)
+enum slice_alignment options_default_slice_alignment(const struct options *o)
 {
-	return strcmp(o->sched, "gang") == 0 ? "aligned" : "independent";
+	return o->sched->needs_alignment ? SLICES_aligned : SLICES_independent;
 }
 
 uint64_t options_default_timeout_ns(const struct options *o)
@@ -86,12 +86,12 @@ uint64_t options_default_timeout_ns(const struct options *o)
 
 static int complete_slice_alignment(struct options *o, struct error *err)
 {
-	if (!o->slice_alignment)
+	if (!o->slice_alignment_given)
 		o->slice_alignment = options_default_slice_alignment(o);
-	if (strcmp(o->sched, "gang") == 0 && strcmp(o->slice_alignment, "aligned") != 0)
+	if (o->sched->needs_alignment && o->slice_alignment != SLICES_aligned)
 		return error_set(err, EXIT_USAGE,
-				 "--sched gang needs --slice-alignment aligned, not %s",
-				 o->slice_alignment);
+				 "--sched %s needs --slice-alignment aligned, not %s",
+				 o->sched->name, slice_alignment_names.name[o->slice_alignment]);
 	return 0;
 }
 
@@ -101,7 +101,7 @@ static int add_tracked(struct options *o, struct error *err)
 {
 	unsigned nr = o->nr_mechanisms;
 
-	if (strcmp(o->fault, "drop-dirty-entry") == 0 && o->dirty == DIRTY_none)
+	if (o->fault == FAULT_drop_dirty_entry && o->dirty == DIRTY_none)
 		o->dirty = DIRTY_bitmap;
 	if (o->dirty == DIRTY_none)
 		return 0;
@@ -115,8 +115,10 @@ static int add_tracked(struct options *o, struct error *err)
 				 "--dirty and --%s exclude each other: no schedule says when pages "
 				 "are harvested",
 				 o->record_path ? "record" : "replay");
-	for (unsigned i = 0; i < nr; i++)
+	for (unsigned i = 0; i < nr; i++) {
 		o->mechanism[nr + i] = mechanism_tracked_name(o->mechanism[i], o->dirty);
+		o->mechanism_needs[nr + i] = o->mechanism_needs[i];
+	}
 	o->nr_tracked = nr;
 	o->nr_mechanisms = 2 * nr;
 	return 0;

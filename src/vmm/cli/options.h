@@ -10,6 +10,8 @@
 
 #include "minivmm/abi.h"
 #include "vcpu/base/error.h"
+#include "vcpu/protocol/fault.h"
+#include "vcpu/sched/sched_policy.h"
 #include "vmm/base/seed.h"
 #include "vmm/cli/cpu_list.h"
 #include "vmm/cli/host_cpus.h"
@@ -31,15 +33,17 @@ struct options {
 	uint64_t mem_bytes;
 
 	uint64_t slice_ns;
-	unsigned slice_jitter_pct;   /* a slice lasts slice_ns, more or less by up to this share */
-	const char *slice_alignment; /* name from SLICE_ALIGNMENTS */
-	uint64_t grace_ns;	     /* by which a slice is extended inside a shootdown; 0: never */
-	const char *sched;	     /* name of a policy, from sched_policies */
+	unsigned slice_jitter_pct; /* a slice lasts slice_ns, more or less by up to this share */
+	enum slice_alignment slice_alignment;
+	bool slice_alignment_given;
+	uint64_t grace_ns; /* by which a slice is extended inside a shootdown; 0: never */
+	const struct sched_policy *sched;
 
 	unsigned nr_mechanisms;
 	const char *mechanism[MV_MAX_MECHANISMS]; /* names from MV_MECHANISMS, and ... */
-	unsigned nr_tracked;   /* ... the last of them: the others again, with dirty tracking */
-	const char *flush_via; /* name of a primitive, or "auto" */
+	unsigned nr_tracked; /* ... the last of them: the others again, with dirty tracking */
+	unsigned mechanism_needs[MV_MAX_MECHANISMS]; /* of the host, as MV_HOST_* */
+	unsigned flush_via;			     /* enum flush_choice */
 	enum dirty_kind dirty;
 	uint64_t dirty_every_ns;  /* between two harvests of dirty pages */
 	bool mark_exits;	  /* mark vCPUs whose stores are handled by the VMM, too */
@@ -49,7 +53,7 @@ struct options {
 	uint64_t count;	      /* shootdowns per mechanism; 0: duration_ns decides */
 	bool seed_given;      /* if not, the caller draws one within SEED_MASK */
 	uint64_t seed;
-	const char *fault;   /* name from MV_FAULTS, or "none" */
+	enum fault fault;
 	uint64_t timeout_ns; /* of the whole run; by default all durations and 30 s more */
 
 	const char *abi_option; /* one given that needs a guest of abi.h, or NULL */
@@ -65,7 +69,7 @@ struct options {
 /*
  * Parses a command line. `allowed` are the host CPUs that the process may use:
  * those inherited are the default pCPUs, those permitted the only ones that --pcpus
- * may name. Names stay pointers into argv or into constant tables.
+ * may name. Names are looked up once, here; texts stay pointers into argv.
  *
  * Returns 0, or -1 with err->status EXIT_USAGE, or EXIT_HOST if CPUs are not known.
  */
@@ -74,7 +78,7 @@ int options_parse(int argc, char *const argv[], const struct host_cpus *allowed,
 
 /* What goes without saying, but for what depends on other options or on the machine. */
 void options_set_defaults(struct options *o);
-const char *options_default_slice_alignment(const struct options *o);
+enum slice_alignment options_default_slice_alignment(const struct options *o);
 uint64_t options_default_timeout_ns(const struct options *o);
 
 /* The name in MV_MECHANISMS of a mechanism, and whether it is measured with dirty tracking. */

@@ -70,9 +70,8 @@ static void slice_jitter(const struct options *o, char value[VALUE_BYTES])
 /* What goes without saying follows another option, should that be given anew. */
 static void slice_alignment(const struct options *o, char value[VALUE_BYTES])
 {
-	if (o->slice_alignment &&
-	    strcmp(o->slice_alignment, options_default_slice_alignment(o)) != 0)
-		format_name(value, o->slice_alignment);
+	if (o->slice_alignment != options_default_slice_alignment(o))
+		format_name(value, slice_alignment_names.name[o->slice_alignment]);
 }
 
 static void grace(const struct options *o, char value[VALUE_BYTES])
@@ -83,7 +82,7 @@ static void grace(const struct options *o, char value[VALUE_BYTES])
 
 static void sched(const struct options *o, char value[VALUE_BYTES])
 {
-	format_name(value, o->sched);
+	format_name(value, o->sched->name);
 }
 
 /* As with slice_alignment(): the default is that of the fault. */
@@ -100,7 +99,7 @@ static void shootdown(const struct options *o, char value[VALUE_BYTES])
 
 static void flush_via(const struct options *o, char value[VALUE_BYTES])
 {
-	format_name(value, o->flush_via);
+	format_name(value, flush_prim_names.name[o->flush_via]);
 }
 
 static void dirty(const struct options *o, char value[VALUE_BYTES])
@@ -128,7 +127,7 @@ static void hide(const struct options *o, char value[VALUE_BYTES])
 	for (unsigned i = 0; i < feature_names.nr; i++) {
 		const char *name = feature_names.name[i];
 
-		if (o->hidden_features & feature_bit(name))
+		if (o->hidden_features & feature_bit(i))
 			used += (size_t)snprintf(value + used, VALUE_BYTES - used, "%s%s",
 						 used ? "," : "", name);
 	}
@@ -152,7 +151,7 @@ static void seed(const struct options *o, char value[VALUE_BYTES])
 
 static void inject(const struct options *o, char value[VALUE_BYTES])
 {
-	format_name(value, o->fault);
+	format_name(value, fault_names.name[o->fault]);
 }
 
 static void timeout(const struct options *o, char value[VALUE_BYTES])

@@ -207,8 +207,7 @@ static bool let_phase_run(struct conductor *c, unsigned round)
 static bool run_phase(struct conductor *c, unsigned round, unsigned mechanism)
 {
 	c->mechanism = mechanism;
-	machine_set_phase_needs(
-		c->m, mechanism_host_needs(options_base_mechanism(c->m->options, mechanism)));
+	machine_set_phase_needs(c->m, c->m->options->mechanism_needs[mechanism]);
 	if (options_mechanism_is_tracked(c->m->options, mechanism))
 		machine_begin_tracking(c->m);
 	trace(c->m->phase_trace, TRACE_PHASE_BEGIN, mechanism);

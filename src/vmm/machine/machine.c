@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "minivmm/catalog.h"
+#include "vmm/cli/names.h"
 #include "vcpu/protocol/fault.h"
 #include "vcpu/sched/host_policy.h"
 #include "vmm/machine/exits.h"
@@ -64,7 +65,7 @@ static void write_boot_info(struct machine *m, struct vm *vm, const struct guest
 	};
 	for (unsigned i = 0; i < o->nr_mechanisms; i++)
 		copy_name(b->mechanism[i], options_base_mechanism(o, i));
-	copy_name(b->fault, o->fault);
+	copy_name(b->fault, fault_names.name[o->fault]);
 	memcpy(b->args, o->guest_args, sizeof(b->args));
 }
 
@@ -169,7 +170,7 @@ static int init_harvester(struct machine *m, struct error *err)
 	struct harvester_config config = {
 		.kind = m->options->dirty,
 		.every_ns = m->options->dirty_every_ns,
-		.drops_entry = strcmp(m->options->fault, "drop-dirty-entry") == 0,
+		.drops_entry = m->options->fault == FAULT_drop_dirty_entry,
 		.nr_vms = m->nr_vms,
 		.is_written_by_vmm = is_written_by_vmm,
 		.fail = harvest_failed,
@@ -197,11 +198,10 @@ static int init_pcpus(struct machine *m, struct error *err)
 		.nr_vcpus = o->nr_vcpus,
 		.slices = { .slice_ns = o->slice_ns,
 			    .jitter_pct = o->slice_jitter_pct,
-			    .alignment = (enum slice_alignment)sched_slice_alignment_find(
-				    o->slice_alignment),
+			    .alignment = o->slice_alignment,
 			    .seed = o->seed },
 		.grace_ns = o->grace_ns,
-		.policy = sched_policy_find(o->sched),
+		.policy = o->sched,
 		.seed = o->seed,
 	};
 

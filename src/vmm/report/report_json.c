@@ -4,7 +4,6 @@
 
 #include <stddef.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "vcpu/protocol/flush.h"
 #include "vmm/base/json.h"
@@ -63,7 +62,7 @@ static json_object *hidden_json(uint32_t features)
 	unsigned nr = 0;
 
 	for (unsigned i = 0; i < feature_names.nr; i++) {
-		if (features & feature_bit(feature_names.name[i]))
+		if (features & feature_bit(i))
 			names[nr++] = feature_names.name[i];
 	}
 	return json_new_names(names, nr);
@@ -81,20 +80,20 @@ static json_object *config_json(const struct options *options)
 	json_add_u64(o, "mem_bytes", options->mem_bytes);
 	json_add_u64(o, "slice_ns", options->slice_ns);
 	json_add_u64(o, "slice_jitter_pct", options->slice_jitter_pct);
-	json_add_text(o, "slice_phase", options->slice_alignment);
+	json_add_text(o, "slice_phase", slice_alignment_names.name[options->slice_alignment]);
 	json_add_u64(o, "grace_ns", options->grace_ns);
-	json_add_text(o, "sched", options->sched);
+	json_add_text(o, "sched", options->sched->name);
 	json_add(o, "shootdown",
 		 json_new_names(options->mechanism, options->nr_mechanisms - options->nr_tracked));
 	json_add_text(o, "dirty", dirty_names.name[options->dirty]);
 	json_add_u64(o, "dirty_every_ns", options->dirty_every_ns);
-	json_add_text(o, "flush_via", options->flush_via);
+	json_add_text(o, "flush_via", flush_prim_names.name[options->flush_via]);
 	json_add_bool(o, "mark_exits", options->mark_exits);
 	json_add(o, "hide", hidden_json(options->hidden_features));
 	json_add_u64(o, "duration_ns", options->duration_ns);
 	json_add_u64(o, "count", options->count);
 	json_add_u64(o, "seed", options->seed);
-	json_add_text(o, "inject", options->fault);
+	json_add_text(o, "inject", fault_names.name[options->fault]);
 	json_add_u64(o, "timeout_ns", options->timeout_ns);
 	json_add_text(o, "json", options->json_path);
 	json_add_text(o, "record", options->record_path);

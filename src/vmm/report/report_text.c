@@ -198,16 +198,16 @@ static void print_config(FILE *out, const struct report *report)
 		cpus, human_size(o->mem_bytes).text, human_time(o->slice_ns).text);
 	if (o->slice_jitter_pct)
 		fprintf(out, " +-%u%%", o->slice_jitter_pct);
-	if (strcmp(o->slice_alignment, "independent") != 0)
-		fprintf(out, " %s", o->slice_alignment);
+	if (o->slice_alignment != SLICES_independent)
+		fprintf(out, " %s", slice_alignment_names.name[o->slice_alignment]);
 	if (o->grace_ns)
 		fprintf(out, ", grace %s", human_time(o->grace_ns).text);
 	if (o->mark_exits)
 		fputs(", exits marked", out);
-	fprintf(out, ", %s\nflush via %s, seed %" PRIu64, o->sched,
+	fprintf(out, ", %s\nflush via %s, seed %" PRIu64, o->sched->name,
 		result->flush_via ? result->flush_via : "nothing", o->seed);
-	if (strcmp(o->fault, "none") != 0)
-		fprintf(out, ", FAULT INJECTED: %s", o->fault);
+	if (o->fault != FAULT_none)
+		fprintf(out, ", FAULT INJECTED: %s", fault_names.name[o->fault]);
 	fputc('\n', out);
 }
 

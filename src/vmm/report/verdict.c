@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "vmm/cli/names.h"
 #include "vmm/machine/results_block.h"
 
 #define verdict(result, v, ...)   \
@@ -26,11 +27,11 @@ static const struct mechanism_result *most_stale(const struct run_result *result
 	return most;
 }
 
-static void describe_stale(const struct mv_counters *n, const char *mechanism, const char *fault,
+static void describe_stale(const struct mv_counters *n, const char *mechanism, enum fault fault,
 			   struct run_result *result)
 {
 	char seen[32] = "a poisoned page";
-	bool injected = strcmp(fault, "none") != 0;
+	bool injected = fault != FAULT_none;
 
 	if (n->stale_seen != MV_POISON)
 		snprintf(seen, sizeof(seen), "generation %" PRIu64, n->stale_seen);
@@ -38,19 +39,19 @@ static void describe_stale(const struct mv_counters *n, const char *mechanism, c
 		"%" PRIu64 " stale reads under %s%s%s: the first, at 0x%" PRIx64
 		", saw %s where generation %" PRIu64 " was due",
 		n->stale_reads, mechanism, injected ? ", by the injected fault " : "",
-		injected ? fault : "", n->stale_gva, seen, n->stale_expected);
+		injected ? fault_names.name[fault] : "", n->stale_gva, seen, n->stale_expected);
 }
 
 static void describe_lost(const struct options *o, struct run_result *result)
 {
 	const struct dirty_counts *n = &result->dirty;
-	bool injected = strcmp(o->fault, "none") != 0;
+	bool injected = o->fault != FAULT_none;
 
 	verdict(result, VERDICT_FAIL,
 		"%" PRIu64 " pages lost by dirty tracking%s%s: the first, 0x%" PRIx64
 		" of VM %u, was written and is in no harvest since",
 		n->pages_lost, injected ? ", by the injected fault " : "",
-		injected ? o->fault : "", n->lost_gpa, n->lost_vm);
+		injected ? fault_names.name[o->fault] : "", n->lost_gpa, n->lost_vm);
 }
 
 static const char *first_unmeasured(const struct run_result *result)
@@ -67,15 +68,16 @@ static const char *first_unmeasured(const struct run_result *result)
 /* The guests ran to their end: what does the oracle say? */
 static void judge_oracle(const struct options *o, struct run_result *result)
 {
-	const char *fault = o->fault;
+	enum fault fault = o->fault;
 	const struct mechanism_result *stale = most_stale(result);
 	const char *unmeasured = first_unmeasured(result);
 
 	if (stale)
 		describe_stale(&stale->n, stale->name, fault, result);
-	else if (strcmp(fault, "none"))
+	else if (fault != FAULT_none)
 		verdict(result, VERDICT_INCONCLUSIVE,
-			"the injected fault %s was not caught: no stale read was seen", fault);
+			"the injected fault %s was not caught: no stale read was seen",
+			fault_names.name[fault]);
 	else if (unmeasured)
 		verdict(result, VERDICT_INCONCLUSIVE,
 			"no shootdown was completed and checked under %s", unmeasured);
@@ -111,7 +113,7 @@ static void judge_results(const struct machine *m, struct run_result *result)
 			misfit->index, results_block(misfit)->nr_vcpus,
 			results_block(misfit)->nr_mechanisms, misfit->nr_vcpus,
 			m->options->nr_mechanisms);
-	else if (result->measured || strcmp(m->options->fault, "none"))
+	else if (result->measured || m->options->fault != FAULT_none)
 		judge_oracle(m->options, result);
 	else
 		result->verdict = VERDICT_PASS;

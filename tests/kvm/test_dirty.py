@@ -2,8 +2,10 @@
 """Dirty tracking: every page that a guest writes is harvested, and a forgotten one is noticed."""
 
 import fcntl
+import json
+import os
 
-from kvmtest import GUEST, PCPU_LIST, Suite, require_sound, run, run_json
+from kvmtest import BUILD, GUEST, PCPU_LIST, Suite, require_sound, run, run_json
 
 KVM_CHECK_EXTENSION = 0xAE03
 KVM_CAP_DIRTY_LOG_RING = 192
@@ -81,6 +83,15 @@ def without_rings_it_says_so():
     result.require_one_error(r'KVM has no dirty rings .*: take --dirty bitmap$')
 
 
+def a_harvest_is_no_flush(kind):
+    """Where page tables are shadowed it makes vCPUs forget what was writable, and no more."""
+    if json.loads(run('host', '--json').stdout)['host']['kvm']['module'] != 'kvm_pvm':
+        return
+    result = run(f'dirty-{kind}', command=[os.path.join(BUILD, 'tests/kvm/stale_after')])
+    result.require_status(0)
+    result.require(result.stdout == 'stale\n', f'a harvest by {kind} passes for a flush')
+
+
 suite = Suite()
 suite.test('without --dirty nothing is tracked', without_the_option_nothing_is_tracked)
 kinds = ['bitmap']
@@ -97,4 +108,5 @@ for a_kind in kinds:
     suite.test(f'{a_kind}: two VMs', lambda kind: no_page_is_lost(
         kind, options=('--vms', 2, '--vcpus', 2)), a_kind)
     suite.test(f'{a_kind}: a dropped entry is noticed', a_dropped_entry_is_noticed, a_kind)
+    suite.test(f'{a_kind}: a harvest is no flush', a_harvest_is_no_flush, a_kind)
 suite.done()

@@ -163,7 +163,7 @@ host_is_known() {
 
 check 'minivmm host knows kvm_amd, and that the kernel marks' host_is_known
 if [ "$npt" = 0 ]; then
-	for action in exit kick same-sregs; do
+	for action in exit kick same-sregs tracking dirty-bitmap dirty-ring; do
 		check "stale after $action" is_stale_after "$action"
 	done
 	for primitive in $(names 'flush primitives' | grep -v auto); do
@@ -185,6 +185,9 @@ for scenario in $(names scenarios); do
 done
 for primitive in $(names 'flush primitives'); do
 	check "flush via $primitive" sound 'ipi pv' --flush-via "$primitive" "$guest"
+done
+for kind in bitmap ring; do
+	check "dirty tracking by $kind" sound 'ipi pv' --dirty "$kind" "$guest"
 done
 for case in truthful moved rubbish disabled; do
 	check "steal time: $case" guest_ends steal "$case" 0

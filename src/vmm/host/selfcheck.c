@@ -188,12 +188,13 @@ static void try_primitive(struct vm *vm, enum flush_prim prim, struct selfcheck 
 		check->proof[prim] = PROOF_NO_STALE;
 }
 
-static int build_guest(struct vm *vm, const struct kvm *kvm, struct error *err)
+static int build_guest(struct vm *vm, const struct kvm *kvm, enum dirty_kind dirty,
+		       struct error *err)
 {
 	bool interrupted;
 	uint64_t ns;
 
-	if (vm_init(vm, kvm, 0, 1, MEM_BYTES, DIRTY_none, err))
+	if (vm_init(vm, kvm, 0, 1, MEM_BYTES, dirty, err))
 		return -1;
 	build_window(vm);
 	if (start_guest(vm, err)) {
@@ -209,7 +210,7 @@ int selfcheck_run(const struct kvm *kvm, struct vm *ret_vm, struct selfcheck *re
 		  struct error *err)
 {
 	*ret_check = (struct selfcheck){ 0 };
-	if (build_guest(ret_vm, kvm, err))
+	if (build_guest(ret_vm, kvm, DIRTY_none, err))
 		return -1;
 	try_control(ret_vm, ret_check);
 	for (unsigned i = 0; i < NR_FLUSH_PRIMS; i++)
@@ -217,17 +218,22 @@ int selfcheck_run(const struct kvm *kvm, struct vm *ret_vm, struct selfcheck *re
 	return 0;
 }
 
-int selfcheck_try(const struct kvm *kvm, void (*act)(struct vcpu *v), enum proof *ret_proof,
-		  struct error *err)
+int selfcheck_try(const struct kvm *kvm, const struct selfcheck_action *action,
+		  enum proof *ret_proof, struct error *err)
 {
 	struct vm vm;
 	uint64_t resume_ns;
+	bool interrupted;
 
-	if (build_guest(&vm, kvm, err))
+	if (build_guest(&vm, kvm, action->dirty, err))
 		return -1;
-	*ret_proof = try_flush(&vm, act, &resume_ns);
+	int failed = action->prepare ? action->prepare(&vm, err) : 0;
+	if (!failed) {
+		make_pass(&vm.vcpu[0], NULL, &resume_ns, &interrupted); /* as prepared */
+		*ret_proof = try_flush(&vm, action->act, &resume_ns);
+	}
 	vm_finish(&vm);
-	return 0;
+	return failed;
 }
 
 bool selfcheck_allows(const struct selfcheck *check, enum flush_prim prim)

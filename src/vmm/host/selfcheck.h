@@ -43,11 +43,18 @@ int selfcheck_run(const struct kvm *kvm, struct vm *ret_vm, struct selfcheck *re
 		  struct error *err);
 
 /*
- * Does to the guest of the self-check what `act` does (NULL: nothing) between two entries,
- * and says whether a stale translation outlives that. 0, or -1 with an error.
+ * What selfcheck_try() does to the guest of the self-check between two entries (NULL:
+ * nothing), and to its VM before (NULL: nothing; 0, or -1 with an error).
  */
-int selfcheck_try(const struct kvm *kvm, void (*act)(struct vcpu *v), enum proof *ret_proof,
-		  struct error *err);
+struct selfcheck_action {
+	enum dirty_kind dirty; /* how its pages can be tracked */
+	int (*prepare)(struct vm *vm, struct error *err);
+	void (*act)(struct vcpu *v);
+};
+
+/* Says whether a stale translation outlives the action. 0, or -1 with an error. */
+int selfcheck_try(const struct kvm *kvm, const struct selfcheck_action *action,
+		  enum proof *ret_proof, struct error *err);
 
 /* The cheapest primitive that was proven, or -1 if none was. */
 int selfcheck_best(const struct selfcheck *check);

@@ -33,6 +33,7 @@
 	X(ring0)     \
 	X(ring3)     \
 	X(selfcheck) \
+	X(cr3_moves) \
 	X(kernel_marks_preemption)
 
 enum finding {
@@ -47,6 +48,7 @@ struct host {
 	const char *virtualization; /* of the CPU that this runs on: "VMX", "SVM" or "neither" */
 	struct ring_speed ring0, ring3;
 	struct selfcheck selfcheck;
+	enum cr3_moves cr3_moves;
 	bool kernel_marks;
 	bool unknown[NR_FINDINGS]; /* it could not be found out, ... */
 	struct error why[NR_FINDINGS];
@@ -85,6 +87,8 @@ static void try_out(struct host *h, const struct kvm *kvm, int host_cpu)
 	h->unknown[FINDING_selfcheck] = probe_selfcheck(&probe, kvm, &h->selfcheck,
 							&h->why[FINDING_selfcheck]);
 	probe_finish(&probe);
+	h->unknown[FINDING_cr3_moves] = probe_cr3_moves(kvm, h->info.kvm_module, h->info.paging,
+							&h->cr3_moves, &h->why[FINDING_cr3_moves]);
 	h->unknown[FINDING_kernel_marks_preemption] = probe_kernel_marks(
 		kvm, host_cpu, &h->kernel_marks, &h->why[FINDING_kernel_marks_preemption]);
 }
@@ -113,6 +117,17 @@ static bool is_virtual_machine(const struct host *host)
 static void print_unknown(const struct host *host, const char *what, enum finding finding)
 {
 	printf("  %-31snot found out: %s\n", what, host->why[finding].text);
+}
+
+static const char *cr3_moves_name(const struct host *host)
+{
+	static const char *const name[] = {
+		[CR3_MOVES_RIGHT] = "right",
+		[CR3_MOVES_RIGHT_WITHOUT_WP] = "right with CR0.WP clear: so guests start",
+		[CR3_MOVES_WRONG] = "wrong: guests cannot run",
+	};
+
+	return name[host->cr3_moves];
 }
 
 static void print_ring(const struct host *host, unsigned ring)
@@ -178,6 +193,10 @@ static void print_text(const struct host *host)
 		print_unknown(host, "the kernel marks preemption", FINDING_kernel_marks_preemption);
 	else
 		printf("  the kernel marks preemption    %s\n", host->kernel_marks ? "yes" : "no");
+	if (host->unknown[FINDING_cr3_moves])
+		print_unknown(host, "MOV to and from CR3", FINDING_cr3_moves);
+	else
+		printf("  MOV to and from CR3            %s\n", cr3_moves_name(host));
 	print_selfcheck(host);
 	print_capabilities(info);
 	print_what_works(host);
@@ -230,6 +249,7 @@ static void print_json(const struct host *host)
 	json_add(o, "paging", json_new_text(host->info.paging));
 	add_finding(o, host, FINDING_ring0, "ring0", ring_json(&host->ring0));
 	add_finding(o, host, FINDING_ring3, "ring3", ring_json(&host->ring3));
+	add_finding(o, host, FINDING_cr3_moves, "cr3_moves", json_new_text(cr3_moves_name(host)));
 	add_finding(o, host, FINDING_kernel_marks_preemption, "kernel_marks_preemption",
 		    json_object_new_boolean(host->kernel_marks));
 	add_finding(o, host, FINDING_selfcheck, "selfcheck",

@@ -136,10 +136,25 @@ static int check_kernel_marks(struct run *run, struct error *err)
 			 run->host.kvm_module);
 }
 
+static int check_cr3_moves(struct run *run, struct error *err)
+{
+	enum cr3_moves moves;
+
+	if (probe_cr3_moves(&run->kvm, run->host.kvm_module, run->host.paging, &moves, err))
+		return -1;
+	run->kvm.needs_wp_clear = moves == CR3_MOVES_RIGHT_WITHOUT_WP;
+	if (moves != CR3_MOVES_WRONG)
+		return 0;
+	return error_set(err, EXIT_HOST,
+			 "on this host a guest's MOV to and from CR3 go wrong (module %s, %s): "
+			 "load the module with nested paging (npt=1 or ept=1)",
+			 run->host.kvm_module, run->host.paging);
+}
+
 static int check_host(struct run *run, struct error *err)
 {
 	host_info_read(&run->host);
-	if (host_open_kvm(&run->kvm, err) ||
+	if (host_open_kvm(&run->kvm, err) || check_cr3_moves(run, err) ||
 	    dirty_check_host(run->kvm.fd, run->options->dirty, err) ||
 	    probe_selfcheck(&run->selfcheck, &run->kvm, &run->result.selfcheck, err))
 		return -1;

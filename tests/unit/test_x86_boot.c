@@ -142,6 +142,18 @@ START_TEST(a_vcpu_starts_in_64_bit_mode_and_ring_0)
 }
 END_TEST
 
+START_TEST(write_protection_is_off_where_it_has_to_be_and_nothing_else_is)
+{
+	struct kvm_sregs with = { .apic_base = 0xfee00900 }, without = with;
+
+	boot_set_sregs(&with);
+	boot_set_sregs_without_wp(&without);
+	ck_assert_uint_eq(with.cr0 ^ without.cr0, 0x10000);
+	with.cr0 = without.cr0;
+	ck_assert_mem_eq(&with, &without, sizeof(with));
+}
+END_TEST
+
 START_TEST(what_is_left_out_stays_as_kvm_had_it)
 {
 	struct kvm_sregs s = { .apic_base = 0xfee00900, .gdt.limit = 0xffff, .cr8 = 3 };
@@ -240,6 +252,7 @@ END_TEST
 	X(the_largest_memory_leaves_the_devices_alone)      \
 	X(tables_stay_in_their_pages)                       \
 	X(a_vcpu_starts_in_64_bit_mode_and_ring_0)          \
+	X(write_protection_is_off_where_it_has_to_be_and_nothing_else_is) \
 	X(what_is_left_out_stays_as_kvm_had_it)             \
 	X(registers_are_as_the_abi_says)                    \
 	X(a_pvh_guest_starts_in_32_bit_mode_without_paging) \

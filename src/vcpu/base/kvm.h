@@ -4,6 +4,7 @@
 #define VCPU_KVM_H
 
 #include <linux/kvm.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #define KVM_MAX_CPUID_LEAVES 256
@@ -18,6 +19,7 @@ struct kvm {
 	int fd;				  /* of /dev/kvm */
 	size_t run_bytes;		  /* of the kvm_run of each vCPU */
 	struct kvm_cpuid_table supported; /* slow to ask for where CPUID traps */
+	bool needs_wp_clear;		  /* vCPUs start with CR0.WP clear, see cr3_moves.h */
 };
 
 #endif

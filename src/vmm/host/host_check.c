@@ -96,6 +96,7 @@ static int ask(struct kvm *kvm, struct error *err)
 
 int host_open_kvm(struct kvm *kvm, struct error *err)
 {
+	kvm->needs_wp_clear = false;
 	kvm->fd = open(KVM_PATH, O_RDWR | O_CLOEXEC);
 	if (kvm->fd < 0)
 		return open_error(err);

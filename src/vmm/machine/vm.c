@@ -137,7 +137,7 @@ static int create_vcpus(struct vm *vm, const struct kvm *kvm, unsigned nr_vcpus,
 int vm_init(struct vm *vm, const struct kvm *kvm, unsigned index, unsigned nr_vcpus,
 	    uint64_t mem_bytes, enum dirty_kind dirty, struct error *err)
 {
-	*vm = (struct vm){ .index = index };
+	*vm = (struct vm){ .index = index, .wp_clear = kvm->needs_wp_clear };
 	vm->fd = kvm_ioctl(err, kvm->fd, KVM_CREATE_VM, 0);
 	if (vm->fd < 0)
 		return -1;
@@ -182,7 +182,8 @@ int vm_boot_vcpu(struct vm *vm, unsigned vcpu, uint64_t entry_gpa, struct error 
 
 	boot_set_regs(&regs, entry_gpa, vcpu,
 		      vm->layout.stacks_gpa + (vcpu + 1) * MV_BOOT_STACK_BYTES);
-	return set_registers(&vm->vcpu[vcpu], boot_set_sregs, &regs, err);
+	return set_registers(&vm->vcpu[vcpu],
+			     vm->wp_clear ? boot_set_sregs_without_wp : boot_set_sregs, &regs, err);
 }
 
 int vm_boot_vcpu_by_pvh(struct vm *vm, unsigned vcpu, uint64_t entry_gpa, struct error *err)

@@ -33,6 +33,7 @@ struct vm {
 	struct vm_layout layout;
 	unsigned nr_vcpus;
 	struct vcpu *vcpu;
+	bool wp_clear; /* in CR0, of vCPUs that start as abi.h says */
 	struct console console;
 	bool exited; /* the guest rang MV_DB_EXIT; atomic */
 	uint64_t exit_code;

@@ -75,6 +75,12 @@ void boot_set_sregs(struct kvm_sregs *sregs)
 	sregs->efer = EFER_64_BIT | EFER_LMA;
 }
 
+void boot_set_sregs_without_wp(struct kvm_sregs *sregs)
+{
+	boot_set_sregs(sregs);
+	sregs->cr0 &= ~(uint64_t)CR0_WP;
+}
+
 void boot_set_regs(struct kvm_regs *regs, uint64_t entry_gpa, unsigned vcpu, uint64_t stack_top)
 {
 	*regs = (struct kvm_regs){

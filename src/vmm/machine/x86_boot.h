@@ -24,6 +24,7 @@ void boot_build_page_tables(const struct guest_mem *mem);
  * the descriptor tables, which are empty until the guest loads its own.
  */
 void boot_set_sregs(struct kvm_sregs *sregs);
+void boot_set_sregs_without_wp(struct kvm_sregs *sregs); /* the same with CR0.WP clear */
 void boot_set_regs(struct kvm_regs *regs, uint64_t entry_gpa, unsigned vcpu, uint64_t stack_top);
 
 /*

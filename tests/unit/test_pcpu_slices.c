@@ -64,6 +64,30 @@ START_TEST(a_slice_goes_on_while_nobody_waits_at_home)
 }
 END_TEST
 
+START_TEST(what_slices_were_asked_for_and_had_is_summed_up)
+{
+	const uint64_t asked_ns = 1000000;
+	struct slice_sums sums;
+	struct stage s;
+
+	stage_start_busy(&s, asked_ns);
+	stage_begin_waiting(&s, 2, ACQUIRE);
+	ck_assert(stage_call(&s, 0, AWAIT_KICK));
+	uint64_t late_ns = monotonic_ns() + 2 * asked_ns; /* the exit takes its time */
+	while (monotonic_ns() < late_ns)
+		sched_yield();
+	stage_begin_waiting(&s, 0, PREEMPT);
+	stage_assert_runs_on(&s, 2, 0);
+	sums = pcpus_slice_sums(&s.pcpus);
+	ck_assert_uint_eq(sums.nr, 1);
+	ck_assert_uint_ge(sums.asked_ns, asked_ns);
+	ck_assert_uint_ge(sums.had_ns, sums.asked_ns + 2 * asked_ns);
+	stage_call(&s, 2, BLOCK); /* by itself: its length was nobody's wish */
+	ck_assert_uint_eq(pcpus_slice_sums(&s.pcpus).nr, 1);
+	stage_finish(&s);
+}
+END_TEST
+
 /* Who would wait may have to wait for the host CPU before. */
 START_TEST(of_real_time_threads_every_slice_has_an_end)
 {
@@ -340,6 +364,7 @@ END_TEST
 	X(nobody_is_preempted_before_the_slice_is_over)                       \
 	X(after_the_slice_the_pcpu_goes_to_who_has_waited_longest)            \
 	X(a_slice_goes_on_while_nobody_waits_at_home)                         \
+	X(what_slices_were_asked_for_and_had_is_summed_up)                    \
 	X(of_real_time_threads_every_slice_has_an_end)                        \
 	X(a_real_time_thread_lets_others_ask_before_it_goes_on)               \
 	X(a_preemption_with_nobody_waiting_begins_a_new_slice)                \

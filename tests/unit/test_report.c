@@ -85,6 +85,9 @@ static void make_run(void)
 	run.result.selfcheck.proof[FLUSH_VIA_sync_regs] = PROOF_FLUSHES;
 	run.vcpu[1].index = 1;
 	mv_hist_record(&run.result.handover, 20000);
+	run.result.slices =
+		(struct slice_sums){ .nr = 10, .asked_ns = 40000000, .had_ns = 79000000 };
+	run.result.timer_ns = 4000000;
 	run.vcpu[1].host.steal_ns = 5000000;
 	run.vcpu[1].guest[1].ipis_sent = 99;
 	run.report = (struct report){ &run.options, &run.host, &run.result };
@@ -166,6 +169,10 @@ START_TEST(json_holds_every_figure)
 		{ "/host/kvm/capabilities/max_vcpus", 1024 },
 		{ "/phases", 20 },
 		{ "/handover_ns/p50", 20000 },
+		{ "/slices/ended", 10 },
+		{ "/slices/asked_ns", 4e6 },
+		{ "/slices/had_ns", 7.9e6 },
+		{ "/slices/timer_resolution_ns", 4e6 },
 		{ "/mechanisms/ipi/shootdowns", 1000 },
 		{ "/mechanisms/ipi/stale_reads", 0 },
 		{ "/mechanisms/ipi/latency_ns/p50", 4e6 },
@@ -492,6 +499,25 @@ START_TEST(the_report_says_how_much_of_a_schedule_was_repeated)
 }
 END_TEST
 
+START_TEST(slices_that_last_longer_than_asked_for_are_told)
+{
+	make_run();
+	char *text = print_text();
+	ck_assert_ptr_nonnull(strstr(text,
+				     "slices lasted 7.90 ms on average, asked for were 4.00 ms: "
+				     "this host's timers are as coarse as 4.00 ms\n"));
+	free(text);
+	run.result.timer_ns = 1;
+	text = print_text();
+	ck_assert_ptr_nonnull(strstr(text, "asked for were 4.00 ms\n"));
+	free(text);
+	run.result.slices.had_ns = 41000000;
+	text = print_text();
+	ck_assert_ptr_null(strstr(text, "slices lasted"));
+	free(text);
+}
+END_TEST
+
 START_TEST(the_report_says_what_dirty_tracking_found_and_cost)
 {
 	make_dirty();
@@ -656,6 +682,7 @@ END_TEST
 	X(the_report_names_machine_and_configuration_and_ends_with_the_verdict) \
 	X(quiet_prints_the_verdict_and_how_to_repeat_a_failure)                 \
 	X(the_report_says_how_much_of_a_schedule_was_repeated)                  \
+	X(slices_that_last_longer_than_asked_for_are_told)                      \
 	X(the_report_says_what_dirty_tracking_found_and_cost)                   \
 	X(json_says_how_to_repeat_a_run_and_how_much_was_repeated)              \
 	X(verbose_adds_the_selfcheck_and_each_vcpu)                             \

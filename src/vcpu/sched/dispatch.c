@@ -59,11 +59,22 @@ static void record_begin(struct pcpus *p, unsigned pcpu)
 				       });
 }
 
+/* Only what a timer ended: nobody asked for the length of others. */
+static void count_slice(struct pcpus *p, const struct pcpu *c, enum slice_end end)
+{
+	if (!slice_end_is_forced(end) || !c->timed)
+		return;
+	p->slices.nr++;
+	p->slices.asked_ns += c->slice_end_ns - c->slice_start_ns;
+	p->slices.had_ns += monotonic_ns() - c->slice_start_ns;
+}
+
 /* A forced exit counts from the moment of the force, which is what a replay can repeat. */
 static void end_slice(struct pcpus *p, struct pcpu *c, enum slice_end end)
 {
 	if (p->between_parts)
 		return;
+	count_slice(p, c, end);
 	if (p->config.record) {
 		bool forced = slice_end_is_forced(end) && c->timed;
 		uint64_t end_ns = forced ? c->slice_end_ns : monotonic_ns();

@@ -272,6 +272,11 @@ uint64_t pcpus_expired_ns(const struct pcpus *p, unsigned i)
 	return p->waiter[i].expired_ns;
 }
 
+struct slice_sums pcpus_slice_sums(const struct pcpus *p)
+{
+	return p->slices;
+}
+
 void pcpus_stop(struct pcpus *p)
 {
 	pthread_mutex_lock(&p->lock);

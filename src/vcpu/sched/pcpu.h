@@ -65,6 +65,13 @@ struct pcpu_waiter {
 	uint64_t expired_ns; /* when the slice ended that made room for it; 0: none did */
 };
 
+/* Slices that ended by force: how long they should have lasted, and how long they did. */
+struct slice_sums {
+	uint64_t nr;
+	uint64_t asked_ns;
+	uint64_t had_ns;
+};
+
 struct pcpus {
 	struct pcpu_config config;
 	pthread_mutex_t lock; /* guards all below, but for the futex words */
@@ -72,6 +79,7 @@ struct pcpus {
 	struct sched_entity *entity; /* [vm * nr_vcpus + vcpu] */
 	struct pcpu_waiter *waiter;  /* likewise */
 	unsigned nr_entities;
+	struct slice_sums slices;
 	uint64_t ticket;
 	uint64_t random;
 	uint64_t recorded_since_ns; /* CLOCK_MONOTONIC of the first slice in the log */
@@ -146,6 +154,12 @@ bool pcpus_slice_is_over(struct pcpus *p, unsigned i);
  * otherwise: the beginning of the hand-over that ends with its entry into the guest.
  */
 uint64_t pcpus_expired_ns(const struct pcpus *p, unsigned i);
+
+/*
+ * Of all pCPUs; call it when no thread runs any more. They differ where the host's timers are
+ * coarser than the slices that are asked for, and where it is busy.
+ */
+struct slice_sums pcpus_slice_sums(const struct pcpus *p);
 
 /* Ends all waiting, now and for ever. Kick the vCPUs that run afterwards. */
 void pcpus_stop(struct pcpus *p);

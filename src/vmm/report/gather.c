@@ -8,6 +8,7 @@
 #include "vmm/report/gather.h"
 
 #include <stdlib.h>
+#include <time.h>
 
 #include "vmm/machine/results_block.h"
 
@@ -84,6 +85,16 @@ static double host_took_share(const struct run_result *result)
 	return run_ns > cpu_ns ? 1.0 - (double)cpu_ns / (double)run_ns : 0.0;
 }
 
+/* 1, or as much as a tick of the kernel's where it runs without high-resolution timers. */
+static uint64_t timer_resolution_ns(void)
+{
+	struct timespec resolution;
+
+	if (clock_getres(CLOCK_MONOTONIC, &resolution))
+		return 0;
+	return (uint64_t)resolution.tv_sec * 1000000000u + (uint64_t)resolution.tv_nsec;
+}
+
 int gather_results(const struct machine *m, struct run_result *result, struct error *err)
 {
 	const struct options *o = m->options;
@@ -106,6 +117,8 @@ int gather_results(const struct machine *m, struct run_result *result, struct er
 	for (unsigned i = 0; i < m->nr_vcpus; i++)
 		gather_vcpu(m, i, result);
 	result->host_took_share = host_took_share(result);
+	result->slices = pcpus_slice_sums(&m->pcpus);
+	result->timer_ns = timer_resolution_ns();
 	result->dirty = m->harvester.counts;
 	return 0;
 }

@@ -352,6 +352,19 @@ static json_object *replay_json(const struct report *report)
 	return o;
 }
 
+/* Mean lengths of the slices that were ended by force. */
+static json_object *slices_json(const struct run_result *result)
+{
+	const struct slice_sums *s = &result->slices;
+	json_object *o = json_object_new_object();
+
+	json_add_u64(o, "ended", s->nr);
+	json_add_u64(o, "asked_ns", s->nr ? s->asked_ns / s->nr : 0);
+	json_add_u64(o, "had_ns", s->nr ? s->had_ns / s->nr : 0);
+	json_add_u64(o, "timer_resolution_ns", result->timer_ns);
+	return o;
+}
+
 static void add_repeat_command(json_object *to, const struct options *options)
 {
 	char *command = rerun_command_make(options);
@@ -385,6 +398,7 @@ static json_object *report_json(const struct report *report)
 	json_add_u64(o, "guest_rss_bytes", result->guest_rss_bytes);
 	json_add_u64(o, "vmm_rss_bytes", result->vmm_rss_bytes);
 	json_add(o, "handover_ns", hist_json(&result->handover));
+	json_add(o, "slices", slices_json(result));
 	json_add(o, "dirty", report->options->nr_tracked ? dirty_json(report) : NULL);
 	json_add(o, "trace", report->options->trace_path ? trace_json(&result->trace) : NULL);
 	json_add(o, "record", report->options->record_path ? record_json(result) : NULL);

@@ -12,6 +12,8 @@
 #include "vmm/cli/names.h"
 #include "vmm/cli/rerun_command.h"
 
+#define SLICES_DIFFER	1.25 /* had over asked for; from here on it is said */
+#define COARSE_TIMER_NS 1000
 #define DISTURBED_SHARE 0.05 /* of the pCPUs' time; from here on the reader is warned */
 #define LABEL_WIDTH	26
 #define COLUMN_WIDTH	14
@@ -358,6 +360,22 @@ static void print_disturbance(FILE *out, const struct report *report)
 			share * 100);
 }
 
+/* The host's timers may be coarse (highres=off: as coarse as its ticks), or its CPUs busy. */
+static void print_slices(FILE *out, const struct report *report)
+{
+	const struct slice_sums *s = &report->result->slices;
+	bool differ = s->nr && (double)s->had_ns > SLICES_DIFFER * (double)s->asked_ns;
+
+	if (!s->nr || (!differ && !report->options->verbose))
+		return;
+	fprintf(out, "\n  slices lasted %s on average, asked for were %s",
+		human_time(s->had_ns / s->nr).text, human_time(s->asked_ns / s->nr).text);
+	if (differ && report->result->timer_ns > COARSE_TIMER_NS)
+		fprintf(out, ": this host's timers are as coarse as %s",
+			human_time(report->result->timer_ns).text);
+	fputc('\n', out);
+}
+
 /* Each mechanism beside itself without tracking. */
 static void print_kept(FILE *out, const struct report *report)
 {
@@ -482,6 +500,7 @@ static void print_details(FILE *out, const struct report *report)
 	print_record(out, report);
 	print_replay(out, report);
 	print_disturbance(out, report);
+	print_slices(out, report);
 	fputc('\n', out);
 }
 

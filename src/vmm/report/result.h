@@ -8,6 +8,7 @@
 
 #include "minivmm/abi.h"
 #include "vcpu/cpu/vcpu_stats.h"
+#include "vcpu/sched/pcpu.h"
 #include "vcpu/sched/replay.h"
 #include "vmm/dirty/dirty_counts.h"
 #include "vmm/host/selfcheck.h"
@@ -55,6 +56,8 @@ struct run_result {
 
 	unsigned phases;	     /* that ran to their end */
 	struct mv_hist handover;     /* from the end of a slice until KVM_RUN for the next vCPU */
+	struct slice_sums slices;    /* asked for, and had */
+	uint64_t timer_ns;	     /* resolution of the host's timers, which end slices */
 	uint64_t started_ns;	     /* CLOCK_MONOTONIC when main() began */
 	uint64_t startup_ns;	     /* from then to the first guest instruction */
 	uint64_t elapsed_ns;	     /* from the first guest instruction to the end */

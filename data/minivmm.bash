@@ -3,7 +3,7 @@
 # shellcheck shell=bash disable=SC2207
 
 _minivmm_options="
- --vcpus --vms --pcpus --mem --slice --slice-jitter --slice-alignment --grace --sched
+ --vcpus --vms --pcpus --mem --initrd --strict-io --slice --slice-jitter --slice-alignment --grace --sched
  --shootdown --flush-via --dirty --dirty-every --mark-exits --hide --duration --count --seed --record --replay
  --inject --timeout --json
  --trace --no-sandbox --list --quiet --verbose --version --help "
@@ -69,7 +69,7 @@ _minivmm() {
 	--paging) COMPREPLY=($(compgen -W "nested shadow" -- "$word")) ;;
 	--modules | --keep) COMPREPLY=($(compgen -d -- "$word")) ;;
 	--kernel | --include) COMPREPLY=($(compgen -f -- "$word")) ;;
-	--json | --trace | --record | --replay) COMPREPLY=($(compgen -f -- "$word")) ;;
+	--json | --trace | --initrd | --record | --replay) COMPREPLY=($(compgen -f -- "$word")) ;;
 	--vcpus | --vms | --pcpus | --mem | --slice | --slice-jitter | --grace | --dirty-every | --duration | --count | \
 		--seed | --timeout | --memory | --vcpus-per-pcpu | --repeats | --part) ;;
 	*)

@@ -33,6 +33,13 @@ struct pvh_start_info {
 	uint32_t reserved;
 };
 
+struct pvh_module {
+	uint64_t gpa;
+	uint64_t bytes;
+	uint64_t command_line_gpa; /* 0: none */
+	uint64_t reserved;
+};
+
 struct pvh_memory {
 	uint64_t gpa;
 	uint64_t bytes;
@@ -41,6 +48,7 @@ struct pvh_memory {
 };
 
 _Static_assert(sizeof(struct pvh_start_info) == 56, "layout is part of the ABI");
+_Static_assert(sizeof(struct pvh_module) == 32, "layout is part of the ABI");
 _Static_assert(sizeof(struct pvh_memory) == 24, "layout is part of the ABI");
 
 #endif /* __ASSEMBLER__ */

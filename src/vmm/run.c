@@ -16,6 +16,9 @@
 #include "vmm/host/host_check.h"
 #include "vmm/host/host_info.h"
 #include "vmm/host/probe.h"
+#include "vmm/host/ring_speed.h"
+#include "vmm/linux/terminal.h"
+#include "vmm/load.h"
 #include "vmm/machine/conductor.h"
 #include "vmm/machine/machine.h"
 #include "vmm/machine/memory_use.h"
@@ -29,7 +32,8 @@
 
 /* All that a run owns; each part is empty until its step has been taken. */
 struct run {
-	const struct options *options;
+	struct options own;	       /* what the guest settles is written there */
+	const struct options *options; /* the same, to read */
 	const struct schedule_file *schedule;
 	uint64_t start_ns;
 	struct output_file json;
@@ -44,6 +48,7 @@ struct run {
 	enum flush_prim flush_via;
 	struct machine machine;
 	bool machine_is_made; /* or as much of it as there was room for */
+	struct terminal terminal;
 	struct run_result result;
 };
 
@@ -59,29 +64,6 @@ static void block_signals(void)
 	sigaddset(&set, VCPU_KICK_SIGNAL);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
-}
-
-static int load_guest(struct run *run, struct error *err)
-{
-	const struct options *o = run->options;
-	struct vm_layout layout;
-
-	if (elf_file_read(&run->file, o->guest_path, err) ||
-	    vm_layout_init(&layout, o->mem_bytes, o->nr_vcpus, o->nr_mechanisms, err))
-		return -1;
-	if (o->trace_path)
-		vm_layout_add_trace(&layout, o->nr_vcpus);
-	run->image.file = &run->file;
-	if (elf_image_parse(&run->file, layout.reserved_gpa, &run->image.elf, err))
-		return -1;
-	/* A schedule holds every option, given or not. */
-	if (run->image.elf.start != ELF_START_PVH || !o->abi_option || o->replay_path)
-		return 0;
-	return error_set(
-		err, EXIT_USAGE,
-		"guest '%s' starts by PVH and leads itself: --%s has no effect on it, what "
-		"follows '--' is its command line",
-		o->guest_path, o->abi_option);
 }
 
 /* What the mechanisms of a run need of the host, as MV_HOST_*. */
@@ -172,25 +154,70 @@ static int enter_sandbox(struct run *run, struct error *err)
 	return missing ? 0 : sandbox_enter(run->options->dirty != DIRTY_none, err);
 }
 
+/* With several VMs nobody could say whose the input is. */
+static int start_terminal(struct run *run, struct error *err)
+{
+	struct machine *m = &run->machine;
+
+	if (m->nr_vms > 1 || !m->vm[0].pc)
+		return 0;
+	return terminal_start(&run->terminal, m->vm[0].pc, err);
+}
+
+/* A guest with a console of its own writes where the progress would be shown. */
+static conduct_progress *choose_progress(const struct run *run)
+{
+	bool leads_itself = run->image.elf.start == ELF_START_PVH;
+
+	return leads_itself ? NULL : progress_wanted(run->options);
+}
+
+/* Instructions from a distribution's kernel's entry to its first process, roughly. */
+#define LINUX_BOOT_INSTRUCTIONS 1e9
+
+/* Nobody should sit before a kernel that boots for an hour without knowing it. */
+static int warn_of_slow_kernel(const struct run *run, struct error *err)
+{
+	struct ring_speed speed;
+
+	if (!run->image.elf.is_linux || run->options->quiet)
+		return 0;
+	if (ring_speed_measure(&run->kvm, 0, &speed, err))
+		return -1;
+	if (speed.emulated)
+		fprintf(stderr,
+			"minivmm: this KVM emulates ring 0, %.0f ns an instruction: a Linux kernel "
+			"takes about %.0f minutes to its first process\n",
+			speed.ns_per_instruction,
+			speed.ns_per_instruction * LINUX_BOOT_INSTRUCTIONS / 60e9);
+	return 0;
+}
+
 static int run_machine(struct run *run, struct error *err)
 {
 	struct machine *m = &run->machine;
 
+	if (warn_of_slow_kernel(run, err))
+		return -1;
 	run->machine_is_made = true;
 	if (machine_init(m, &run->kvm, run->options, &run->image, run->flush_via, err) ||
 	    record_replay_prepare(&run->record_replay, &run->file, &m->pcpus, err))
 		return -1;
 	run->host.tsc_hz = m->tsc_hz;
 	probe_finish(&run->selfcheck);
-	if (machine_start(m, err) || enter_sandbox(run, err)) {
+	if (machine_start(m, err) || start_terminal(run, err) || enter_sandbox(run, err)) {
 		machine_stop(m);
+		terminal_stop(&run->terminal);
 		return -1;
 	}
 	machine_release(m);
-	struct conduct_result conducted = conduct(m, progress_wanted(run->options));
-	progress_clear(run->options);
+	struct conduct_result conducted = conduct(m, choose_progress(run));
+	if (choose_progress(run))
+		progress_clear(run->options);
 	machine_stop(m);
+	terminal_stop(&run->terminal);
 	memory_use_read(m, run->statm_fd, &run->result.guest_rss_bytes, &run->result.vmm_rss_bytes);
+	run->result.leads_itself = run->image.elf.start == ELF_START_PVH;
 	run->result.started_ns = run->start_ns;
 	run->result.startup_ns = m->first_run_ns - run->start_ns;
 	run->result.elapsed_ns = monotonic_ns() - m->first_run_ns;
@@ -261,7 +288,8 @@ static int run_steps(struct run *run, struct error *err)
 		return -1;
 	if (record_replay_open(&run->record_replay, o, run->schedule, err))
 		return -1;
-	if (load_guest(run, err) || check_host(run, err) || run_machine(run, err))
+	if (load_guest(&run->own, &run->file, &run->image, err) || check_host(run, err) ||
+	    run_machine(run, err))
 		return -1;
 	return report_result(run, err);
 }
@@ -272,7 +300,7 @@ static void finish(struct run *run)
 		machine_finish(&run->machine);
 	probe_finish(&run->selfcheck);
 	result_finish(&run->result);
-	elf_file_finish(&run->file);
+	finish_guest(&run->file, &run->image);
 	output_file_discard(&run->json);
 	output_file_discard(&run->trace);
 	record_replay_finish(&run->record_replay);
@@ -289,7 +317,8 @@ static struct run *create(const struct options *options, const struct schedule_f
 
 	if (!run)
 		return NULL;
-	run->options = options;
+	run->own = *options;
+	run->options = &run->own;
 	run->schedule = schedule;
 	run->start_ns = monotonic_ns();
 	run->kvm.fd = -1;

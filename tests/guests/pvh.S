@@ -65,19 +65,24 @@ pvh_entry:
 	expect_equal 4, $1, 4(%ebx)
 	expect_equal 5, $0, 8(%ebx)	/* flags */
 	expect_equal 6, $0, 12(%ebx)	/* modules */
-	expect_equal 7, $0, 32(%ebx)	/* rsdp */
-	expect_equal 8, $2, 48(%ebx)
-	mov	40(%ebx), %esi		/* the memory map: RAM, and what is the VMM's */
+	mov	32(%ebx), %esi
+	expect_equal 7, $0x20445352, (%esi)	/* the RSDP: "RSD " */
+	expect_equal 8, $4, 48(%ebx)
+	mov	40(%ebx), %esi		/* the memory map: low RAM, a hole, RAM, the VMM's */
 	expect_equal 9, $0, (%esi)
 	expect_equal 10, $PVH_MEMORY_RAM, 16(%esi)
-	mov	8(%esi), %edx
-	expect_equal 11, %edx, 24(%esi)
-	expect_equal 12, $PVH_MEMORY_RESERVED, 40(%esi)
-	add	32(%esi), %edx
-	expect_equal 13, $64 << 20, %edx
-	mov	8(%esi), %edx
+	expect_equal 11, $PVH_MEMORY_RESERVED, 40(%esi)
+	add	$2 * 24, %esi
+	expect_equal 12, $1 << 20, (%esi)
+	expect_equal 16, $PVH_MEMORY_RAM, 16(%esi)
+	mov	(%esi), %edx
+	add	8(%esi), %edx
+	expect_equal 17, %edx, 24(%esi)
+	expect_equal 18, $PVH_MEMORY_RESERVED, 40(%esi)
 	movl	$0x12345678, -4(%edx)	/* all of it is memory */
 	expect_equal 14, $0x12345678, -4(%edx)
+	add	32(%esi), %edx
+	expect_equal 13, $512 << 20, %edx
 
 	mov	24(%ebx), %esi
 	expect_equal 15, $0x65736163, (%esi)	/* "case" */

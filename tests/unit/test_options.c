@@ -257,8 +257,7 @@ static const struct {
 	{ "g --replay=", { "--replay ''", "name of a file" } },
 	{ "g --sched gang --slice-alignment anti", { "gang", "aligned" } },
 	{ "g --quiet --verbose", { "--quiet", "--verbose" } },
-	{ "g -- word", { "'word'", "KEY=VALUE" } },
-	{ "g -- =x", { "'=x'", "KEY=VALUE" } },
+	{ "g --initrd=", { "--initrd ''", "name of a file" } },
 };
 
 START_TEST(every_mistake_is_named_in_one_line)
@@ -297,14 +296,21 @@ START_TEST(guest_arguments_may_fill_their_page_and_no_more)
 }
 END_TEST
 
-START_TEST(a_guest_argument_with_a_blank_is_refused)
+/* Whether it may be there is for the guest to say, once it has been read. */
+START_TEST(the_first_guest_argument_that_is_free_text_is_remembered)
 {
+	static char *const words[] = { "word", "=x", "a=b c", "" };
 	struct options o;
 	struct error err;
-	char *argv[] = { "minivmm", "g", "--", "a=b c", NULL };
 
-	ck_assert_int_eq(options_parse(4, argv, &allowed, &o, &err), -1);
-	ck_assert_ptr_nonnull(strstr(err.text, "'a=b c'"));
+	for (unsigned i = 0; i < COUNT_OF(words); i++) {
+		char *argv[] = { "minivmm", "g", "--", "a=b", words[i], "more", NULL };
+
+		ck_assert_int_eq(options_parse(6, argv, &allowed, &o, &err), 0);
+		ck_assert_ptr_eq(o.free_word, words[i]);
+	}
+	ck_assert_str_eq(o.guest_args, "a=b  more");
+	ck_assert_ptr_null(parse_well("g -- a=b c=").free_word);
 }
 END_TEST
 
@@ -426,10 +432,8 @@ END_TEST
 START_TEST(options_that_need_our_own_contract_are_remembered)
 {
 	static const char *const lines[][2] = {
-		{ "--shootdown pv guest.elf", "shootdown" },
 		{ "--duration 1s guest.elf", "duration" },
 		{ "--count 5 guest.elf", "count" },
-		{ "--inject lose-flush-bit guest.elf", "inject" },
 		{ "guest.elf --grace 1ms --vcpus 2", "grace" },
 	};
 
@@ -442,24 +446,24 @@ START_TEST(options_that_need_our_own_contract_are_remembered)
 END_TEST
 
 /* clang-format off: a line each */
-#define TESTS(X)                                             \
-	X(defaults_are_as_documented)                        \
-	X(every_option_arrives_where_it_belongs)             \
-	X(a_fault_is_looked_for_where_it_shows)              \
-	X(with_dirty_tracking_each_mechanism_is_there_twice) \
-	X(what_follows_two_dashes_is_the_guests)             \
-	X(the_default_vcpus_are_no_more_than_the_most)       \
-	X(options_that_need_our_own_contract_are_remembered) \
-	X(gangs_have_aligned_slices)                         \
-	X(an_old_name_means_the_new_option)                  \
-	X(commands_need_no_guest)                            \
-	X(every_mistake_is_named_in_one_line)                \
-	X(guest_arguments_may_fill_their_page_and_no_more)   \
-	X(a_guest_argument_with_a_blank_is_refused)          \
-	X(a_message_stays_one_line_whatever_it_quotes)       \
-	X(a_long_message_ends_in_dots)                       \
-	X(help_shows_every_option_in_lines_of_80)            \
-	X(the_man_page_describes_every_option_and_no_other)  \
+#define TESTS(X)                                                    \
+	X(defaults_are_as_documented)                               \
+	X(every_option_arrives_where_it_belongs)                    \
+	X(a_fault_is_looked_for_where_it_shows)                     \
+	X(with_dirty_tracking_each_mechanism_is_there_twice)        \
+	X(what_follows_two_dashes_is_the_guests)                    \
+	X(the_default_vcpus_are_no_more_than_the_most)              \
+	X(options_that_need_our_own_contract_are_remembered)        \
+	X(gangs_have_aligned_slices)                                \
+	X(an_old_name_means_the_new_option)                         \
+	X(commands_need_no_guest)                                   \
+	X(every_mistake_is_named_in_one_line)                       \
+	X(guest_arguments_may_fill_their_page_and_no_more)          \
+	X(the_first_guest_argument_that_is_free_text_is_remembered) \
+	X(a_message_stays_one_line_whatever_it_quotes)              \
+	X(a_long_message_ends_in_dots)                              \
+	X(help_shows_every_option_in_lines_of_80)                   \
+	X(the_man_page_describes_every_option_and_no_other)         \
 	X(completion_offers_every_option_and_every_name)
 /* clang-format on */
 

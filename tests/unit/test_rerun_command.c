@@ -131,6 +131,8 @@ START_TEST(the_command_means_the_same_run)
 		o.seed_given = true;
 		o.program = again.program = NULL;
 		o.guest_path = again.guest_path = NULL;
+		o.abi_option = again.abi_option = NULL;
+		o.shootdown_given = again.shootdown_given = false;
 		ck_assert_msg(memcmp(&o, &again, sizeof(o)) == 0, "%s", command);
 		free(command);
 		free(once_more);

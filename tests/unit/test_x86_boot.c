@@ -7,6 +7,7 @@
 
 #include "minivmm/abi.h"
 #include "minivmm/pvh.h"
+#include "vmm/linux/acpi.h"
 #include "vmm/machine/x86_boot.h"
 
 #define PRESENT	      0x01
@@ -219,26 +220,31 @@ START_TEST(a_pvh_guest_is_told_its_memory_and_its_command_line)
 	memset(longest, 'x', sizeof(longest));
 	longest[sizeof(longest) - 1] = '\0';
 	memset(ram, 0xa5, MV_IMAGE_GPA);
+	memset(ram + ACPI_GPA, 0, ACPI_BYTES);
 	boot_write_pvh_info(
 		&(struct guest_mem){ .ram = (struct guest_ram *)ram, .bytes = MEM_BYTES },
-		0x3f00000, longest);
+		&(struct pvh_guest){ .free_end_gpa = 0x3f00000,
+				     .command_line = longest,
+				     .nr_vcpus = 3 });
 
 	const struct pvh_start_info *info = (const void *)(ram + MV_BOOT_INFO_GPA);
 	const struct pvh_memory *map = (const void *)(ram + info->memory_map_gpa);
 
 	ck_assert_uint_eq(info->magic, 0x336ec578);
 	ck_assert_uint_eq(info->version, 1);
-	ck_assert_uint_eq(info->flags | info->nr_modules | info->modules_gpa | info->rsdp_gpa, 0);
+	ck_assert_uint_eq(info->flags | info->nr_modules | info->modules_gpa, 0);
+	ck_assert_uint_eq(info->rsdp_gpa, ACPI_GPA);
 	ck_assert_str_eq((const char *)(ram + info->command_line_gpa), longest);
-	ck_assert_uint_eq(info->nr_memory_map, 2);
-	ck_assert_uint_eq(map[0].gpa, 0);
-	ck_assert_uint_eq(map[0].bytes, 0x3f00000);
-	ck_assert_uint_eq(map[0].type, PVH_MEMORY_RAM);
-	ck_assert_uint_eq(map[1].gpa, 0x3f00000);
-	ck_assert_uint_eq(map[1].gpa + map[1].bytes, MEM_BYTES);
-	ck_assert_uint_eq(map[1].type, PVH_MEMORY_RESERVED);
+	ck_assert_uint_eq(info->nr_memory_map, 4);
+	static const uint64_t ends[] = { 0, 0xa0000, MV_IMAGE_GPA, 0x3f00000, MEM_BYTES };
+	for (unsigned i = 0; i < 4; i++) {
+		ck_assert_uint_eq(map[i].gpa, ends[i]);
+		ck_assert_uint_eq(map[i].gpa + map[i].bytes, ends[i + 1]);
+		ck_assert_uint_eq(map[i].type, i % 2 ? PVH_MEMORY_RESERVED : PVH_MEMORY_RAM);
+	}
 	for (uint64_t gpa = 0; gpa < MV_IMAGE_GPA; gpa++) {
-		if (gpa < MV_BOOT_INFO_GPA || gpa >= MV_BOOT_INFO_GPA + 4096)
+		if ((gpa < MV_BOOT_INFO_GPA || gpa >= MV_BOOT_INFO_GPA + 4096) &&
+		    (gpa < ACPI_GPA || gpa >= ACPI_GPA + ACPI_BYTES) && gpa < PVH_RESTART_GPA)
 			ck_assert_uint_eq(ram[gpa], 0xa5);
 	}
 	free(ram);

@@ -26,6 +26,7 @@
 /* X(name): every test_<name>.c, as in meson.build. A longer name shall not move every line. */
 /* clang-format off */
 #define UNIT_SUITES(X)   \
+	X(bzimage)        \
 	X(console)       \
 	X(dirty)         \
 	X(elf)           \
@@ -46,6 +47,7 @@
 	X(options)       \
 	X(output_file)   \
 	X(parse)         \
+	X(pc)             \
 	X(pcpu)          \
 	X(pcpu_replay)   \
 	X(pcpu_slices)   \

@@ -19,6 +19,7 @@
 #define NS_PER_S 1000000000ull
 
 #define CPUID_1_EBX_APIC_ID 24
+#define X2APIC_MSR_LVT0	    0x835
 #define START_CHECK_NS	    1000000 /* how often a vCPU that INIT has reset is looked at */
 #define KERNEL_SIGSET_BYTES 8	    /* of the kernel's sigset_t, which KVM_SET_SIGNAL_MASK takes */
 
@@ -84,6 +85,24 @@ static int open_lint0(struct vcpu *v, struct error *err)
 	return kvm_ioctl(err, v->fd, KVM_SET_LAPIC, &lapic);
 }
 
+/*
+ * The same where the guest has closed it. As the MSR of x2APIC, since that is one register:
+ * KVM_SET_LAPIC would undo an interrupt that arrives meanwhile. KVM refuses while the
+ * guest is in xAPIC mode; then it runs on without a pCPU, up to its next exit.
+ */
+static void open_lint0_again(struct vcpu *v)
+{
+	struct {
+		struct kvm_msrs head;
+		struct kvm_msr_entry entry;
+	} msrs = {
+		.head.nmsrs = 1,
+		.entry = { .index = X2APIC_MSR_LVT0, .data = LVT_EXTINT },
+	};
+
+	ioctl(v->fd, KVM_SET_MSRS, &msrs);
+}
+
 /* Guest and host read the same TSC, so that their times can be compared. */
 static int share_tsc(struct vcpu *v, struct error *err)
 {
@@ -142,6 +161,17 @@ int vcpu_hide_features(struct vcpu *v, uint32_t features, struct error *err)
 			cpuid.leaf[i].eax &= ~features;
 	}
 	return kvm_ioctl(err, v->fd, KVM_SET_CPUID2, &cpuid);
+}
+
+int vcpu_get_cpuid(const struct vcpu *v, struct kvm_cpuid_table *ret_cpuid, struct error *err)
+{
+	ret_cpuid->head = (struct kvm_cpuid2){ .nent = KVM_MAX_CPUID_LEAVES };
+	return kvm_ioctl(err, v->fd, KVM_GET_CPUID2, ret_cpuid);
+}
+
+int vcpu_set_cpuid(struct vcpu *v, struct kvm_cpuid_table *cpuid, struct error *err)
+{
+	return kvm_ioctl(err, v->fd, KVM_SET_CPUID2, cpuid);
 }
 
 void vcpu_finish(struct vcpu *v)
@@ -327,6 +357,8 @@ void vcpu_wait_halted(struct vcpu *v, struct vcpu_exit *ret_exit)
 {
 	struct kvm_mp_state state = { .mp_state = KVM_MP_STATE_HALTED };
 
+	if (v->closes_lint0)
+		open_lint0_again(v);
 	ioctl(v->fd, KVM_SET_MP_STATE, &state);
 	v->run->request_interrupt_window = 1;
 	enter_kvm(v, ret_exit);

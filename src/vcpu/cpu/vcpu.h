@@ -70,6 +70,7 @@ struct vcpu {
 	uint32_t in_guest;	 /* atomic: between vcpu_run() and its return */
 	uint32_t must_flush;	 /* atomic: somebody asked for a flush before it runs on */
 	int yield_to;		 /* with VCPU_YIELD: who runs next, among all vCPUs; -1: anyone */
+	bool closes_lint0;	 /* as Linux does; see vcpu_wait_halted() */
 	bool marks_when_halted;	 /* policy: a halted vCPU is marked preempted too */
 	bool marks_exits;	 /* policy: and one whose store is being served outside */
 	bool kernel_has_steal;	 /* the kernel keeps the guest's steal-time page just now */
@@ -98,6 +99,10 @@ void vcpu_finish(struct vcpu *v);
  * the same, and finds its byte cleared (1eff0ada). Before the first run; 0, or -1 with an error.
  */
 int vcpu_hide_features(struct vcpu *v, uint32_t features, struct error *err);
+
+/* Its CPUID table, before the first run. 0, or -1 with an error. */
+int vcpu_get_cpuid(const struct vcpu *v, struct kvm_cpuid_table *ret_cpuid, struct error *err);
+int vcpu_set_cpuid(struct vcpu *v, struct kvm_cpuid_table *cpuid, struct error *err);
 
 /* Lets the guest execute until it exits. Called by the vCPU's own thread alone. */
 void vcpu_run(struct vcpu *v, struct vcpu_exit *ret_exit);

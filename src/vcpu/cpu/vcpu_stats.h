@@ -16,10 +16,13 @@
 	X(exits, "exits from KVM_RUN, all kinds")                                           \
 	X(exits_kick, "of these: forced")                                                   \
 	X(exits_doorbell, "of these: doorbell")                                             \
+	X(exits_mmio, "of these: other addresses without memory")                           \
+	X(exits_io, "of these: I/O ports")                                                  \
 	X(exits_msr, "of these: MSR accesses")                                              \
 	X(halts, "times it halted")                                                         \
 	X(yields, "times it gave its pCPU away")                                            \
 	X(marks, "times it was marked preempted")                                           \
+	X(flush_requests, "times its byte asked for a flush when it was taken")             \
 	X(flushes, "deferred flushes done for it")
 
 struct vcpu_stats {

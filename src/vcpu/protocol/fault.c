@@ -8,6 +8,8 @@
  */
 #include "vcpu/protocol/fault.h"
 
+#include <string.h>
+
 #include "minivmm/pv_flush.h"
 #include "vcpu/cpu/vcpu.h"
 
@@ -36,6 +38,7 @@ static uint8_t take(struct vcpu *v)
 {
 	uint8_t byte = pv_take(byte_of(v));
 
+	v->stats.flush_requests += (byte & KVM_VCPU_FLUSH_TLB) != 0;
 	trace(v->trace, TRACE_EXCHANGE, byte);
 	return byte;
 }
@@ -114,4 +117,11 @@ struct host_protocol fault_host_protocol(enum fault fault)
 		p.flush_is_safe = is_always_safe;
 	}
 	return p;
+}
+
+bool fault_is_hosts(enum fault fault)
+{
+	struct host_protocol p = fault_host_protocol(fault);
+
+	return memcmp(&p, &host_protocol, sizeof(p)) != 0;
 }

@@ -3,6 +3,8 @@
 #ifndef VCPU_FAULT_H
 #define VCPU_FAULT_H
 
+#include <stdbool.h>
+
 #include "minivmm/catalog.h"
 #include "vcpu/protocol/host_protocol.h"
 
@@ -18,5 +20,8 @@ enum fault {
  * the host's, the correct one for all others.
  */
 struct host_protocol fault_host_protocol(enum fault fault);
+
+/* Whether it is one of the host's: those of the guest leave host_protocol as it is. */
+bool fault_is_hosts(enum fault fault);
 
 #endif

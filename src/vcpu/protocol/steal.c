@@ -39,6 +39,7 @@ static void enter(struct vcpu *v)
 	trace(v->trace, TRACE_EXCHANGE, byte);
 	if (!(byte & KVM_VCPU_FLUSH_TLB))
 		return;
+	v->stats.flush_requests++;
 	v->flush->flush(v);
 	v->stats.flushes++;
 	trace(v->trace, TRACE_FLUSH, 0);

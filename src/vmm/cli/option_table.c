@@ -105,6 +105,7 @@ static int set_mem(struct options *o, const char *value, struct error *err)
 	if (why)
 		return bad_value(err, "mem", value, why);
 	o->mem_bytes = bytes;
+	o->mem_given = true;
 	return 0;
 }
 
@@ -311,6 +312,18 @@ static int set_trace(struct options *o, const char *value, struct error *err)
 	return take_path("trace", value, &o->trace_path, err);
 }
 
+static int set_initrd(struct options *o, const char *value, struct error *err)
+{
+	return take_path("initrd", value, &o->initrd_path, err);
+}
+
+static int set_strict_io(struct options *o, const char *value, struct error *err)
+{
+	(void)value, (void)err;
+	o->strict_io = true;
+	return 0;
+}
+
 static int set_no_sandbox(struct options *o, const char *value, struct error *err)
 {
 	(void)value, (void)err;
@@ -358,6 +371,8 @@ const struct option_row option_table[] = {
 	{ "vms", "N", "VMs that share the pCPUs (1)", set_vms },
 	{ "pcpus", "LIST", "host CPUs to use as pCPUs, as in 0-1,3 (all allowed)", set_pcpus },
 	{ "mem", "SIZE", "memory of each guest, 4M to 3G (64M)", set_mem },
+	{ "initrd", "FILE", "a kernel's initial RAM file system (none)", set_initrd },
+	{ "strict-io", NULL, "end a PVH guest that looks for a missing device", set_strict_io },
 	{ "slice", "TIME", "time slice of a vCPU, 10us to 10s (4ms)", set_slice },
 	{ "slice-jitter", "PCT", "vary each slice by up to this share (25)", set_slice_jitter },
 	{ "slice-alignment", "KIND", "how the pCPUs' slices lie (independent)",

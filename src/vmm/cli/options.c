@@ -26,7 +26,8 @@ static int take_guest(struct options *o, const char *operand, struct error *err)
 	return 0;
 }
 
-/* A space separates the words in the guest, so a word must not contain one. */
+/* A space separates the words in the guest, so a word must not contain one. Only a guest of
+ * abi.h needs to be told such words, so this is not the place to refuse others. */
 static bool is_guest_word(const char *word)
 {
 	const char *equals = strchr(word, '=');
@@ -39,10 +40,8 @@ static int take_guest_args(struct options *o, char *const words[], struct error 
 	size_t used = 0;
 
 	for (; *words; words++) {
-		if (!is_guest_word(*words))
-			return error_set(err, EXIT_USAGE,
-					 "guest argument '%s' is not KEY=VALUE without blanks",
-					 *words);
+		if (!is_guest_word(*words) && !o->free_word)
+			o->free_word = *words;
 		size_t room = sizeof(o->guest_args) - used;
 		int n = snprintf(o->guest_args + used, room, "%s%s", used ? " " : "", *words);
 		if (n < 0 || (size_t)n >= room)
@@ -166,8 +165,7 @@ static int complete(struct options *o, const struct host_cpus *allowed, struct e
 /* Options that mean nothing to a guest that does not follow abi.h. */
 static bool needs_abi(const char *option)
 {
-	static const char *const names[] = { "grace",  "shootdown", "duration",	  "count",
-					     "inject", "dirty",	    "dirty-every" };
+	static const char *const names[] = { "grace", "duration", "count", "dirty", "dirty-every" };
 
 	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		if (strcmp(option, names[i]) == 0)
@@ -183,6 +181,8 @@ static int set_row(void *target, const struct command_row *row, const char *valu
 
 	if (needs_abi(row->name))
 		o->abi_option = row->name;
+	if (strcmp(row->name, "shootdown") == 0)
+		o->shootdown_given = true;
 	return option_find(row->name)->set(o, value, err);
 }
 

@@ -31,6 +31,9 @@ struct options {
 	unsigned nr_vms;
 	struct cpu_list pcpus;
 	uint64_t mem_bytes;
+	bool mem_given;
+	const char *initrd_path; /* of a Linux guest; NULL: none */
+	bool strict_io;		 /* an access to a device that is not there ends the run */
 
 	uint64_t slice_ns;
 	unsigned slice_jitter_pct; /* a slice lasts slice_ns, more or less by up to this share */
@@ -57,6 +60,8 @@ struct options {
 	uint64_t timeout_ns; /* of the whole run; by default all durations and 30 s more */
 
 	const char *abi_option; /* one given that needs a guest of abi.h, or NULL */
+	bool shootdown_given;
+	const char *free_word; /* behind "--", and not KEY=VALUE without blanks; NULL: none */
 	const char *json_path;	/* NULL: none */
 	const char *trace_path; /* likewise */
 	const char *record_path;

@@ -57,6 +57,18 @@ static void mem(const struct options *o, char value[VALUE_BYTES])
 	format_name(value, human_size(o->mem_bytes).text);
 }
 
+static void initrd(const struct options *o, char value[VALUE_BYTES])
+{
+	if (o->initrd_path)
+		format_name(value, o->initrd_path);
+}
+
+static void strict_io(const struct options *o, char value[VALUE_BYTES])
+{
+	if (o->strict_io)
+		format_name(value, "set");
+}
+
 static void slice(const struct options *o, char value[VALUE_BYTES])
 {
 	format_time(value, o->slice_ns);
@@ -170,6 +182,8 @@ static const struct visited {
 	{ "vcpus", ALWAYS, vcpus },
 	{ "pcpus", ALWAYS, pcpus },
 	{ "mem", PLAIN, mem },
+	{ "initrd", PLAIN, initrd },
+	{ "strict-io", FLAG, strict_io },
 	{ "slice", PLAIN, slice },
 	{ "slice-jitter", PLAIN, slice_jitter },
 	{ "slice-alignment", PLAIN, slice_alignment },
@@ -189,6 +203,12 @@ static const struct visited {
 };
 #define NR_VISITED (sizeof(visited) / sizeof(visited[0]))
 
+/* The default memory hangs on how the guest starts, so that it can be given as well. */
+static bool is_given(const struct visited *v, const struct options *o)
+{
+	return v->format == mem && o->mem_given;
+}
+
 void options_visit(const struct options *o, bool all, option_visitor *visit, void *context)
 {
 	struct options defaults;
@@ -198,7 +218,7 @@ void options_visit(const struct options *o, bool all, option_visitor *visit, voi
 		char value[VALUE_BYTES] = "", standard[VALUE_BYTES] = "";
 
 		visited[i].format(o, value);
-		if (!all && visited[i].kind != ALWAYS)
+		if (!all && visited[i].kind != ALWAYS && !is_given(&visited[i], o))
 			visited[i].format(&defaults, standard);
 		if (value[0] && strcmp(value, standard) != 0)
 			visit(context, visited[i].name, visited[i].kind == FLAG ? "" : value);

@@ -8,17 +8,39 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Why a file of this kind and size cannot be a guest, or NULL. */
-static const char *refusal(const struct stat *st)
+/* What is read: how messages call it, and what they advise. */
+struct kind {
+	const char *name;
+	const char *is_directory, *is_not_regular, *is_empty, *is_too_large;
+};
+
+static const struct kind guest = {
+	"guest",
+	"is a directory: give the guest's ELF file",
+	"is not a regular file: give the guest's ELF file",
+	"is empty: build the guest again",
+	"is larger than 256 MiB: that is no guest for minivmm",
+};
+
+static const struct kind initrd = {
+	"initrd",
+	"is a directory: pack it with cpio -o -H newc",
+	"is not a regular file: give a cpio archive",
+	"is empty: pack it again",
+	"is larger than 256 MiB: that is too much for minivmm",
+};
+
+/* Why a file of this kind and size cannot be one, or NULL. */
+static const char *refusal(const struct kind *kind, const struct stat *st)
 {
 	if (S_ISDIR(st->st_mode))
-		return "is a directory: give the guest's ELF file";
+		return kind->is_directory;
 	if (!S_ISREG(st->st_mode))
-		return "is not a regular file: give the guest's ELF file";
+		return kind->is_not_regular;
 	if (st->st_size == 0)
-		return "is empty: build the guest again";
+		return kind->is_empty;
 	if (st->st_size > ELF_FILE_MAX_BYTES)
-		return "is larger than 256 MiB: that is no guest for minivmm";
+		return kind->is_too_large;
 	return NULL;
 }
 
@@ -40,36 +62,39 @@ static ssize_t read_all(int fd, uint8_t *bytes, size_t size)
 	return (ssize_t)got;
 }
 
-static int read_open_file(int fd, struct elf_file *file, struct error *err)
+static int read_open_file(int fd, const struct kind *kind, struct elf_file *file, struct error *err)
 {
 	struct stat st;
 
 	if (fstat(fd, &st) < 0)
-		return error_set_errno(err, EXIT_USAGE, errno, "guest '%s': fstat", file->path);
-	const char *why = refusal(&st);
+		return error_set_errno(err, EXIT_USAGE, errno, "%s '%s': fstat", kind->name,
+				       file->path);
+	const char *why = refusal(kind, &st);
 	if (why)
-		return error_set(err, EXIT_USAGE, "guest '%s' %s", file->path, why);
+		return error_set(err, EXIT_USAGE, "%s '%s' %s", kind->name, file->path, why);
 
 	file->bytes = malloc((size_t)st.st_size);
 	if (!file->bytes)
-		return error_set(err, EXIT_HOST, "guest '%s': no memory for its %jd bytes",
+		return error_set(err, EXIT_HOST, "%s '%s': no memory for its %jd bytes", kind->name,
 				 file->path, (intmax_t)st.st_size);
 	ssize_t got = read_all(fd, file->bytes, (size_t)st.st_size);
 	if (got < 0)
-		return error_set_errno(err, EXIT_USAGE, errno, "guest '%s': read", file->path);
+		return error_set_errno(err, EXIT_USAGE, errno, "%s '%s': read", kind->name,
+				       file->path);
 	file->nr_bytes = (size_t)got;
 	return 0;
 }
 
-int elf_file_read(struct elf_file *ret_file, const char *path, struct error *err)
+static int read_file(const struct kind *kind, struct elf_file *ret_file, const char *path,
+		     struct error *err)
 {
 	struct elf_file file = { .path = path };
 	/* Without O_NONBLOCK, opening a FIFO would wait for somebody to write to it. */
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
 	if (fd < 0)
-		return error_set_errno(err, EXIT_USAGE, errno, "guest '%s'", path);
-	int failed = read_open_file(fd, &file, err);
+		return error_set_errno(err, EXIT_USAGE, errno, "%s '%s'", kind->name, path);
+	int failed = read_open_file(fd, kind, &file, err);
 	close(fd);
 	if (failed) {
 		elf_file_finish(&file);
@@ -77,6 +102,16 @@ int elf_file_read(struct elf_file *ret_file, const char *path, struct error *err
 	}
 	*ret_file = file;
 	return 0;
+}
+
+int elf_file_read(struct elf_file *ret_file, const char *path, struct error *err)
+{
+	return read_file(&guest, ret_file, path, err);
+}
+
+int elf_file_read_initrd(struct elf_file *ret_file, const char *path, struct error *err)
+{
+	return read_file(&initrd, ret_file, path, err);
 }
 
 void elf_file_finish(struct elf_file *file)

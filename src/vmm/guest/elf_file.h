@@ -24,6 +24,9 @@ struct elf_file {
  */
 int elf_file_read(struct elf_file *ret_file, const char *path, struct error *err);
 
+/* The same for a kernel's initial RAM file system, which is no ELF file. */
+int elf_file_read_initrd(struct elf_file *ret_file, const char *path, struct error *err);
+
 /* Frees the memory; for a file that was never read, or twice, does nothing. */
 void elf_file_finish(struct elf_file *file);
 

@@ -241,6 +241,7 @@ static int choose_start(const struct elf_file *file, const GElf_Ehdr *header,
 			err, file,
 			"is a 32-bit ELF file, and by minivmm/abi.h guests start in 64-bit "
 			"mode: build it with -m64, or start it by a PVH note alone");
+	image->is_linux = by_pvh && notes->has_linux;
 	image->start = by_pvh ? ELF_START_PVH : ELF_START_ABI;
 	image->entry_gpa = by_pvh ? notes->pvh_entry_gpa : header->e_entry;
 	return check_entry(file, image, err);

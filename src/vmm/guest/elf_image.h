@@ -35,6 +35,7 @@ struct elf_image {
 	unsigned nr_segments; /* at least 1 */
 	struct elf_segment segment[ELF_MAX_SEGMENTS];
 	enum elf_start start;
+	bool is_linux; /* it says so: a kernel */
 	uint64_t entry_gpa; /* the one that goes with `start` */
 	uint64_t end_gpa;   /* behind the last byte of the highest segment */
 };

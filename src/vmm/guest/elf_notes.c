@@ -52,6 +52,8 @@ static const char *take(const struct note *note, struct elf_notes *notes)
 {
 	if (is_named(note, "Xen") && note->type == PVH_NOTE_ENTRY)
 		return take_pvh(note, notes);
+	if (is_named(note, "Linux"))
+		notes->has_linux = true;
 	if (is_named(note, MV_NOTE_NAME)) {
 		notes->has_abi = true;
 		notes->abi_version = note->type;

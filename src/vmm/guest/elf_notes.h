@@ -11,6 +11,7 @@ struct elf_notes {
 	bool has_abi; /* MV_GUEST_NOTE */
 	uint32_t abi_version;
 	bool has_pvh;
+	bool has_linux; /* one that Linux writes about itself */
 	uint64_t pvh_entry_gpa;
 };
 

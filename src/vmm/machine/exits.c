@@ -127,16 +127,56 @@ static enum vcpu_action doorbell_load(struct vcpu_thread *t, struct vcpu *v, uin
 	return guest_failed(t, v, "doorbell: no register to load from at 0x%" PRIx64, reg);
 }
 
+static enum vcpu_action nothing_there(struct vcpu_thread *t, struct vcpu *v,
+				      const struct vcpu_exit *e)
+{
+	if (e->kind == VCPU_EXIT_IO)
+		return guest_failed(t, v, "no device at I/O port 0x%x", e->port);
+	return guest_failed(t, v, "%s at guest address 0x%" PRIx64 ", where there is nothing",
+			    e->is_write ? "store" : "load", e->gpa);
+}
+
+/*
+ * A kernel that shuts down in order takes its steal-time page back before it restarts
+ * (the reboot notifier in Linux' kvm.c); one that panics, with panic=-1, does not.
+ */
+static enum vcpu_action restart(struct vcpu_thread *t, struct vcpu *v)
+{
+	if (v->steal.page)
+		return guest_failed(t, v,
+				    "it restarts without having shut down, as after a panic: its "
+				    "console says why");
+	return guest_exits(t, MV_EXIT_OK);
+}
+
+/* The board of a PVH guest. Linux looks for devices by trying. */
+static enum vcpu_action board_exit(struct vcpu_thread *t, struct vcpu *v, const struct vcpu_exit *e)
+{
+	switch (pc_access(t->vm->pc, e)) {
+	case PC_OFF:
+		return guest_exits(t, MV_EXIT_OK);
+	case PC_RESET:
+		return restart(t, v);
+	case PC_NOBODY:
+		return t->machine->options->strict_io ? nothing_there(t, v, e) : VCPU_RESUME;
+	case PC_DONE:
+		break;
+	}
+	return VCPU_RESUME;
+}
+
 static enum vcpu_action mmio_exit(struct vcpu_thread *t, struct vcpu *v, const struct vcpu_exit *e)
 {
 	uint64_t reg = e->gpa - MV_DOORBELL_GPA;
 	uint64_t value = 0;
 
+	if (t->vm->pc && (e->gpa < MV_DOORBELL_GPA || reg >= 4096)) {
+		v->stats.exits_mmio++;
+		return board_exit(t, v, e);
+	}
 	v->stats.exits_doorbell++;
 	if (e->gpa < MV_DOORBELL_GPA || reg >= 4096)
-		return guest_failed(t, v,
-				    "%s at guest address 0x%" PRIx64 ", where there is nothing",
-				    e->is_write ? "store" : "load", e->gpa);
+		return nothing_there(t, v, e);
 	if ((e->size != 4 && e->size != 8) || reg % 8)
 		return guest_failed(t, v,
 				    "doorbell: %u bytes at 0x%" PRIx64
@@ -161,18 +201,24 @@ static enum vcpu_action debug_exit(struct vcpu_thread *t, const struct vcpu_exit
 /* As much of a PC's ports as a guest needs to print, and to end. */
 static enum vcpu_action io_exit(struct vcpu_thread *t, struct vcpu *v, const struct vcpu_exit *e)
 {
-	if (e->is_write && (e->port == PORT_SERIAL || e->port == PORT_DEBUG_CONSOLE)) {
+	bool has_board = t->vm->pc;
+
+	v->stats.exits_io++;
+	if (e->is_write &&
+	    ((e->port == PORT_SERIAL && !has_board) || e->port == PORT_DEBUG_CONSOLE)) {
 		console_write(&t->vm->console, v->index, e->data, (size_t)e->size * e->count);
 		return VCPU_RESUME;
 	}
 	if (e->is_write && e->port == PORT_DEBUG_EXIT)
 		return debug_exit(t, e);
+	if (has_board)
+		return board_exit(t, v, e);
 	if (!e->is_write)
 		memset(e->data, e->port == PORT_SERIAL_STATUS ? SERIAL_READY : 0,
 		       (size_t)e->size * e->count);
 	if (e->port >= PORT_SERIAL && e->port < PORT_SERIAL + 8)
 		return VCPU_RESUME;
-	return guest_failed(t, v, "no device at I/O port 0x%x", e->port);
+	return nothing_there(t, v, e);
 }
 
 static enum vcpu_action msr_exit(struct vcpu_thread *t, struct vcpu *v, const struct vcpu_exit *e)

@@ -10,12 +10,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "minivmm/catalog.h"
 #include "vmm/cli/names.h"
 #include "vcpu/protocol/fault.h"
 #include "vcpu/sched/host_policy.h"
+#include "vmm/linux/guest_cpuid.h"
 #include "vmm/machine/exits.h"
 #include "vmm/machine/tracer.h"
 #include "vmm/machine/x86_boot.h"
@@ -71,15 +73,65 @@ static void write_boot_info(struct machine *m, struct vm *vm, const struct guest
 
 /* ---- set-up --------------------------------------------------------------- */
 
+/* There is one serial port: what different vCPUs write to it is one text. */
+static void send_to_console(void *context, uint8_t byte)
+{
+	struct vm *vm = context;
+
+	console_write(&vm->console, 0, &byte, 1);
+}
+
+static void write_pvh_memory(struct machine *m, struct vm *vm, const struct guest_image *image)
+{
+	const struct elf_file *initrd = &image->initrd;
+	struct pvh_guest guest = {
+		.free_end_gpa = vm->layout.reserved_gpa,
+		.command_line = m->options->guest_args,
+		.nr_vcpus = vm->nr_vcpus,
+		.initrd_gpa = image->initrd_gpa,
+		.initrd_bytes = initrd->nr_bytes,
+	};
+
+	if (initrd->nr_bytes)
+		memcpy(guest_mem_own(&vm->mem, guest.initrd_gpa, guest.initrd_bytes), initrd->bytes,
+		       initrd->nr_bytes);
+	boot_write_pvh_info(&vm->mem, &guest);
+}
+
 static void write_memory(struct machine *m, struct vm *vm, const struct guest_image *image)
 {
 	elf_image_load(&image->elf, image->file, &vm->mem);
 	if (image->elf.start == ELF_START_PVH) {
-		boot_write_pvh_info(&vm->mem, vm->layout.reserved_gpa, m->options->guest_args);
+		write_pvh_memory(m, vm, image);
 		return;
 	}
 	boot_build_page_tables(&vm->mem);
 	write_boot_info(m, vm, image);
+}
+
+/* A PVH guest gets a board, and vCPUs as Linux likes them. */
+static int prepare_pvh(const struct machine *m, struct vm *vm, struct error *err)
+{
+	bool has_deadline_timer = ioctl(m->kvm->fd, KVM_CHECK_EXTENSION,
+					KVM_CAP_TSC_DEADLINE_TIMER) > 0;
+	struct kvm_cpuid_table cpuid;
+
+	vm->pc = calloc(1, sizeof(*vm->pc));
+	if (!vm->pc)
+		return error_set(err, EXIT_HOST, "not enough memory for %u vCPUs", vm->nr_vcpus);
+	pc_init(vm->pc, vm->fd, send_to_console, vm);
+	for (unsigned i = 0; i < vm->nr_vcpus; i++) {
+		struct vcpu *v = &vm->vcpu[i];
+
+		v->closes_lint0 = true;
+		if (vcpu_get_cpuid(v, &cpuid, err))
+			return -1;
+		guest_cpuid_complete(&cpuid, &m->kvm->supported, i, vm->nr_vcpus,
+				     has_deadline_timer);
+		if (vcpu_set_cpuid(v, &cpuid, err))
+			return -1;
+	}
+	return 0;
 }
 
 static int boot_vcpu(struct vm *vm, unsigned vcpu, const struct elf_image *image, struct error *err)
@@ -107,6 +159,8 @@ static int build_vm(struct machine *m, struct vm *vm, unsigned index,
 
 	m->tsc_hz = guest_tsc_hz(vm);
 	write_memory(m, vm, image);
+	if (image->elf.start == ELF_START_PVH && prepare_pvh(m, vm, err))
+		return -1;
 	if (o->trace_path && tracer_prepare_vm(m, vm, err))
 		return -1;
 	struct mv_hint *hints = guest_mem_own(&vm->mem, layout.hints_gpa,

@@ -22,6 +22,8 @@
 struct guest_image {
 	const struct elf_file *file;
 	struct elf_image elf;
+	struct elf_file initrd; /* of a kernel; empty: there is none */
+	uint64_t initrd_gpa;
 };
 
 /* One vCPU's thread. */

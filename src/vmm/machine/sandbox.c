@@ -80,6 +80,7 @@ static const unsigned long allowed_ioctls[] = {
 	KVM_RUN,	  KVM_GET_REGS,	    KVM_GET_SREGS, KVM_SET_SREGS,
 	KVM_GET_MP_STATE, KVM_SET_MP_STATE, KVM_GET_LAPIC, KVM_SET_LAPIC,
 	KVM_SET_MSRS,	  KVM_SIGNAL_MSI,   TCGETS,
+	TCSETS, /* the terminal is restored */
 };
 
 /* --dirty: logging is turned on and off from phase to phase, and the log is read. */

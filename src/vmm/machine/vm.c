@@ -156,6 +156,9 @@ void vm_finish(struct vm *vm)
 		vcpu_finish(&vm->vcpu[i]);
 	free(vm->vcpu);
 	console_finish(&vm->console);
+	if (vm->pc)
+		pc_finish(vm->pc);
+	free(vm->pc);
 	if (vm->mem.ram)
 		munmap(vm->mem.ram, vm->mem.bytes);
 	if (vm->fd >= 0)

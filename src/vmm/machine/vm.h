@@ -12,6 +12,7 @@
 #include "vcpu/base/kvm.h"
 #include "vcpu/cpu/vcpu.h"
 #include "vmm/dirty/dirty_kinds.h"
+#include "vmm/linux/pc.h"
 #include "vmm/machine/console.h"
 
 /* Where the VMM keeps its own things in guest memory, from the top down. */
@@ -35,6 +36,7 @@ struct vm {
 	struct vcpu *vcpu;
 	bool wp_clear; /* in CR0, of vCPUs that start as abi.h says */
 	struct console console;
+	struct pc *pc; /* the board of a PVH guest; NULL: this one has none */
 	bool exited; /* the guest rang MV_DB_EXIT; atomic */
 	uint64_t exit_code;
 };

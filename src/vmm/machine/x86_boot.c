@@ -8,6 +8,7 @@
 #include "minivmm/abi.h"
 #include "minivmm/pvh.h"
 #include "minivmm/x86.h"
+#include "vmm/linux/acpi.h"
 
 #define PAGE_BYTES     4096ull
 #define TABLE_BYTES    (1ull << 30) /* what one page directory maps */
@@ -94,34 +95,60 @@ void boot_set_regs(struct kvm_regs *regs, uint64_t entry_gpa, unsigned vcpu, uin
 
 /* ---- PVH --------------------------------------------------------------------- */
 
+/* The first MiB as a PC has it: above here were the screen and the firmware. */
+#define LOW_RAM_BYTES 0xa0000ull
+
 /* All in one page, which the guest may use once it has read it. */
 struct pvh_page {
 	struct pvh_start_info info;
-	struct pvh_memory memory[2];
+	struct pvh_memory memory[4];
+	struct pvh_module initrd;
 	char command_line[MV_ARGS_BYTES];
 };
 _Static_assert(sizeof(struct pvh_page) <= PAGE_BYTES, "there is one page for it");
 
-void boot_write_pvh_info(const struct guest_mem *mem, uint64_t free_end_gpa,
-			 const char *command_line)
+#define IN_PVH_PAGE(member) (MV_BOOT_INFO_GPA + offsetof(struct pvh_page, member))
+
+/*
+ * Where a PC's firmware is entered, in real mode. A kernel goes there to restart: on
+ * hardware-reduced platforms without EFI Linux knows no other way.
+ */
+static const uint8_t restart_code[] = {
+	0xba, ACPI_PORT_RESET & 0xff, ACPI_PORT_RESET >> 8, /* mov $ACPI_PORT_RESET, %dx */
+	0xb0, ACPI_RESET_VALUE,				    /* mov $ACPI_RESET_VALUE, %al */
+	0xee,						    /* out %al, (%dx) */
+	0xf4,						    /* hlt */
+};
+
+void boot_write_pvh_info(const struct guest_mem *mem, const struct pvh_guest *guest)
 {
 	struct pvh_page *page = guest_mem_own(mem, MV_BOOT_INFO_GPA, sizeof(*page));
+	uint8_t *acpi = guest_mem_own(mem, ACPI_GPA, ACPI_BYTES);
+	uint64_t free_end_gpa = guest->free_end_gpa;
 
 	*page = (struct pvh_page){
 		.info = {
 			.magic = PVH_START_MAGIC,
 			.version = 1,
-			.command_line_gpa = MV_BOOT_INFO_GPA +
-					    offsetof(struct pvh_page, command_line),
-			.memory_map_gpa = MV_BOOT_INFO_GPA + offsetof(struct pvh_page, memory),
-			.nr_memory_map = 2,
+			.nr_modules = guest->initrd_bytes ? 1 : 0,
+			.modules_gpa = guest->initrd_bytes ? IN_PVH_PAGE(initrd) : 0,
+			.command_line_gpa = IN_PVH_PAGE(command_line),
+			.rsdp_gpa = ACPI_GPA,
+			.memory_map_gpa = IN_PVH_PAGE(memory),
+			.nr_memory_map = 4,
 		},
 		.memory = {
-			{ 0, free_end_gpa, PVH_MEMORY_RAM, 0 },
+			{ 0, LOW_RAM_BYTES, PVH_MEMORY_RAM, 0 },
+			{ LOW_RAM_BYTES, MV_IMAGE_GPA - LOW_RAM_BYTES, PVH_MEMORY_RESERVED, 0 },
+			{ MV_IMAGE_GPA, free_end_gpa - MV_IMAGE_GPA, PVH_MEMORY_RAM, 0 },
 			{ free_end_gpa, mem->bytes - free_end_gpa, PVH_MEMORY_RESERVED, 0 },
 		},
+		.initrd = { .gpa = guest->initrd_gpa, .bytes = guest->initrd_bytes },
 	};
-	strncpy(page->command_line, command_line, MV_ARGS_BYTES - 1);
+	strncpy(page->command_line, guest->command_line, MV_ARGS_BYTES - 1);
+	acpi_write_tables(acpi, guest->nr_vcpus);
+	memcpy(guest_mem_own(mem, PVH_RESTART_GPA, sizeof(restart_code)), restart_code,
+	       sizeof(restart_code));
 }
 
 void boot_set_pvh_sregs(struct kvm_sregs *sregs)

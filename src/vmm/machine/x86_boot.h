@@ -27,12 +27,21 @@ void boot_set_sregs(struct kvm_sregs *sregs);
 void boot_set_sregs_without_wp(struct kvm_sregs *sregs); /* the same with CR0.WP clear */
 void boot_set_regs(struct kvm_regs *regs, uint64_t entry_gpa, unsigned vcpu, uint64_t stack_top);
 
-/*
- * What a PVH guest is told, at MV_BOOT_INFO_GPA: RAM is [0, free_end_gpa), the rest of
- * the memory is the VMM's. The command line takes up to MV_ARGS_BYTES.
- */
-void boot_write_pvh_info(const struct guest_mem *mem, uint64_t free_end_gpa,
-			 const char *command_line);
+/* What a PVH guest finds in its memory beside its own image. */
+struct pvh_guest {
+	uint64_t free_end_gpa;	  /* RAM ends here, the rest of the memory is the VMM's */
+	const char *command_line; /* takes up to MV_ARGS_BYTES */
+	unsigned nr_vcpus;
+	uint64_t initrd_gpa;
+	uint64_t initrd_bytes; /* 0: there is none */
+};
+
+/* The entry of a PC's firmware, 16 bytes: here it is nothing but a restart. */
+#define PVH_RESTART_GPA 0xffff0
+
+/* Tells a PVH guest so, at MV_BOOT_INFO_GPA; writes its ACPI tables at ACPI_GPA, and what is
+ * at PVH_RESTART_GPA. */
+void boot_write_pvh_info(const struct guest_mem *mem, const struct pvh_guest *guest);
 
 /* The registers of a PVH guest's first vCPU; what is left out as above. */
 void boot_set_pvh_sregs(struct kvm_sregs *sregs);

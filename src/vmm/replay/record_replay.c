@@ -158,7 +158,6 @@ int record_replay_open(struct record_replay *r, const struct options *o,
 	};
 	if (!o->record_path)
 		return 0;
-	schedule_file_describe(&r->recorded, o);
 	return output_file_open_for(&r->output, "record", o->record_path, err);
 }
 
@@ -180,6 +179,9 @@ static int prepare_replay(struct record_replay *r, struct pcpus *pcpus, struct e
 int record_replay_prepare(struct record_replay *r, const struct elf_file *guest,
 			  struct pcpus *pcpus, struct error *err)
 {
+	/* Not before: some options are settled by the guest. */
+	if (r->options->record_path)
+		schedule_file_describe(&r->recorded, r->options);
 	if (r->options->record_path || r->source)
 		sha256_text(guest->bytes, guest->nr_bytes, r->recorded.guest_sha256);
 	if (r->options->record_path)

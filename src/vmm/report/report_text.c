@@ -314,6 +314,34 @@ static void print_vcpus(FILE *out, const struct run_result *result)
 	}
 }
 
+/*
+ * What the host saw of a guest that has its own kernel: marks, how often a flush was asked
+ * for when a mark was taken back, flushes, and exits by reason.
+ */
+static void print_host_view(FILE *out, const struct report *report)
+{
+	const struct run_result *result = report->result;
+
+	fprintf(out, "\n  PV_TLB_FLUSH is %s the guest%s\n",
+		strcmp(report->options->mechanism[0], "pv") == 0 ? "offered to" : "hidden from",
+		report->options->nr_vms > 1 ? "s" : "");
+	fprintf(out, "\n  %-8s%10s%12s%10s%12s%10s%10s%10s%10s%10s%10s\n", "vCPU", "marks",
+		"deferred", "flushes", "stolen", "halts", "exits", "kicks", "I/O", "MMIO", "MSR");
+	for (unsigned i = 0; i < result->nr_vcpus; i++) {
+		const struct vcpu_result *v = &result->vcpu[i];
+		const struct vcpu_stats *n = &v->host;
+		char name[24];
+
+		snprintf(name, sizeof(name), "%u.%u", v->vm, v->index);
+		fprintf(out, "  %-8s%10s%12s%10s%12s%10s%10s%10s%10s%10s%10s\n", name,
+			human_count(n->marks).text, human_count(n->flush_requests).text,
+			human_count(n->flushes).text, human_time(n->steal_ns).text,
+			human_count(n->halts).text, human_count(n->exits).text,
+			human_count(n->exits_kick).text, human_count(n->exits_io).text,
+			human_count(n->exits_mmio).text, human_count(n->exits_msr).text);
+	}
+}
+
 static uint64_t oracle_reads(const struct run_result *result)
 {
 	uint64_t reads = 0;
@@ -491,6 +519,8 @@ static void print_details(FILE *out, const struct report *report)
 		if (result->nr_mechanisms > 1)
 			print_ratios(out, result);
 	}
+	if (result->leads_itself)
+		print_host_view(out, report);
 	if (report->options->verbose) {
 		print_vcpus(out, result);
 		print_handover(out, &result->handover);

@@ -46,6 +46,7 @@ struct run_result {
 	char reason[512]; /* for anything but a pass: one line */
 	bool usage;	  /* the guest refused its arguments */
 
+	bool leads_itself; /* the guest started by PVH: the host's view is all there is */
 	bool measured; /* the guest left a valid result block; without it the rest is empty */
 	char scenario[MV_NAME_BYTES];
 	char ops_unit[MV_NAME_BYTES];

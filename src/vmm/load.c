@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+/* Everything that a run's VMs are loaded with, read and checked before one is built. */
+#include "vmm/load.h"
+
+#include "vmm/linux/bzimage.h"
+#include "vmm/linux/pvh_options.h"
+#include "vmm/linux/terminal.h"
+
+#define PAGE_BYTES 4096ull
+
+/* A kernel keeps page tables and the like right behind its image before it knows its memory. */
+#define KERNELS_ROOM_BYTES (8ull << 20)
+
+/* How a guest starts can be seen whatever memory it gets: options hang on it. */
+static bool starts_by_pvh(const struct elf_file *file)
+{
+	struct elf_image image;
+	struct error ignored; /* it is found again */
+
+	return elf_image_parse(file, MV_MEM_MAX_BYTES, &image, &ignored) == 0 &&
+	       image.start == ELF_START_PVH;
+}
+
+/* Where the guest's part of memory ends. */
+static int find_limit(const struct options *o, uint64_t *ret_limit_gpa, struct error *err)
+{
+	struct vm_layout layout;
+
+	if (vm_layout_init(&layout, o->mem_bytes, o->nr_vcpus, o->nr_mechanisms, err))
+		return -1;
+	if (o->trace_path)
+		vm_layout_add_trace(&layout, o->nr_vcpus);
+	*ret_limit_gpa = layout.reserved_gpa;
+	return 0;
+}
+
+/* At the end of the guest's memory, out of the way of a kernel that grows. */
+static int load_initrd(const struct options *o, uint64_t limit_gpa, struct guest_image *image,
+		       struct error *err)
+{
+	uint64_t least_gpa = image->elf.end_gpa + KERNELS_ROOM_BYTES;
+
+	if (!o->initrd_path)
+		return 0;
+	if (elf_file_read_initrd(&image->initrd, o->initrd_path, err))
+		return -1;
+	if (least_gpa > limit_gpa || image->initrd.nr_bytes > limit_gpa - least_gpa)
+		return error_set(err, EXIT_USAGE,
+				 "initrd '%s': its %zu bytes do not fit between the kernel, which "
+				 "ends at 0x%jx, and the end of memory: give more --mem",
+				 o->initrd_path, image->initrd.nr_bytes,
+				 (uintmax_t)image->elf.end_gpa);
+	image->initrd_gpa = (limit_gpa - image->initrd.nr_bytes) & ~(PAGE_BYTES - 1);
+	return 0;
+}
+
+/* What only a guest that starts by PVH has a use for, or can read. */
+static int check_abi_guest(const struct options *o, struct error *err)
+{
+	if (o->free_word)
+		return error_set(err, EXIT_USAGE,
+				 "guest argument '%s' is not KEY=VALUE without blanks",
+				 o->free_word);
+	if (!o->initrd_path && !o->strict_io)
+		return 0;
+	return error_set(err, EXIT_USAGE,
+			 "guest '%s' does not start by PVH: --%s has no effect on it",
+			 o->guest_path, o->initrd_path ? "initrd" : "strict-io");
+}
+
+int load_guest(struct options *o, struct elf_file *file, struct guest_image *ret_image,
+	       struct error *err)
+{
+	uint64_t limit_gpa;
+
+	if (elf_file_read(file, o->guest_path, err))
+		return -1;
+	if (bzimage_is(file) && bzimage_unpack(file, err))
+		return -1;
+	bool by_pvh = starts_by_pvh(file);
+	bool interactive = o->nr_vms == 1 && terminal_is_there();
+	if (by_pvh && pvh_options_settle(o, interactive, err))
+		return -1;
+	ret_image->file = file;
+	if (find_limit(o, &limit_gpa, err) ||
+	    elf_image_parse(file, limit_gpa, &ret_image->elf, err))
+		return -1;
+	return by_pvh ? load_initrd(o, limit_gpa, ret_image, err) : check_abi_guest(o, err);
+}
+
+void finish_guest(struct elf_file *file, struct guest_image *image)
+{
+	elf_file_finish(file);
+	elf_file_finish(&image->initrd);
+}

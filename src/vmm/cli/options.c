@@ -214,15 +214,31 @@ static struct command_table make_table(struct command_row row[COMMAND_LINE_ROWS]
 	};
 }
 
+int options_set(struct options *o, const char *name, const char *value, struct error *err)
+{
+	const struct command_row row = { .name = name };
+
+	return set_row(o, &row, value, err);
+}
+
 int options_parse(int argc, char *const argv[], const struct host_cpus *allowed,
 		  struct options *ret_options, struct error *err)
 {
+	struct options defaults;
+
+	options_set_defaults(&defaults);
+	return options_parse_over(&defaults, argc, argv, allowed, ret_options, err);
+}
+
+int options_parse_over(const struct options *defaults, int argc, char *const argv[],
+		       const struct host_cpus *allowed, struct options *ret_options,
+		       struct error *err)
+{
 	struct command_row rows[COMMAND_LINE_ROWS];
 	struct command_table table = make_table(rows);
-	struct options o;
+	struct options o = *defaults;
 	int rest;
 
-	options_set_defaults(&o);
 	o.program = argc > 0 ? argv[0] : NULL;
 	if (command_line_parse(argc, argv, &table, &o, &rest, err))
 		return -1;

@@ -81,6 +81,14 @@ struct options {
 int options_parse(int argc, char *const argv[], const struct host_cpus *allowed,
 		  struct options *ret_options, struct error *err);
 
+/* The same with other defaults; what the command line says goes before them. */
+int options_parse_over(const struct options *defaults, int argc, char *const argv[],
+		       const struct host_cpus *allowed, struct options *ret_options,
+		       struct error *err);
+
+/* Sets an option, by its name in the table, as the command line would. 0, or -1 (EXIT_USAGE). */
+int options_set(struct options *o, const char *name, const char *value, struct error *err);
+
 /* What goes without saying, but for what depends on other options or on the machine. */
 void options_set_defaults(struct options *o);
 enum slice_alignment options_default_slice_alignment(const struct options *o);

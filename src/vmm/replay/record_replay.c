@@ -5,83 +5,40 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define PATIENCE_SLICES 4
 #define PATIENCE_MIN_NS 100000000ull
-#define WORD_BYTES	2048
-#define HEAD_WORDS	4 /* options that schedule_file.h keeps as numbers and names */
 
 /* ---- the options of the run that was recorded -------------------------------------- */
 
-/* Words of a command line, each in memory of its own. */
-struct words {
-	int nr;
-	char *word[1 + HEAD_WORDS + SCHEDULE_MAX_OPTIONS];
-};
-
-static void add_word(struct words *w, const char *name, const char *value)
-{
-	if (asprintf(&w->word[w->nr], "--%s%s%s", name, *value ? "=" : "", value) >= 0)
-		w->nr++;
-}
-
-static void add_number(struct words *w, const char *name, unsigned number)
-{
-	char value[16];
-
-	snprintf(value, sizeof(value), "%u", number);
-	add_word(w, name, value);
-}
-
-static void add_mechanisms(struct words *w, const struct schedule_file *file)
+static int set_mechanisms(struct options *o, const struct schedule_file *file, struct error *err)
 {
 	char value[MV_MAX_MECHANISMS * MV_NAME_BYTES] = "";
 
 	for (unsigned i = 0; i < file->nr_mechanisms; i++)
 		sprintf(value + strlen(value), "%s%s", i ? "," : "", file->mechanism[i]);
-	add_word(w, "shootdown", value);
+	return options_set(o, "shootdown", value, err);
 }
 
 /* As many host CPUs as there were; which, is for this machine to say. */
-static void add_pcpus(struct words *w, const struct host_cpus *allowed, unsigned nr_pcpus)
+static int set_recorded(struct options *o, const struct schedule_file *file,
+			const struct host_cpus *allowed, struct error *err)
 {
-	struct cpu_list cpus = allowed->inherited;
-	char value[WORD_BYTES];
-
-	cpus.nr = nr_pcpus < cpus.nr ? nr_pcpus : cpus.nr;
-	cpu_list_format(&cpus, value, sizeof(value));
-	add_word(w, "pcpus", value);
-}
-
-static void list_words(struct words *w, const struct schedule_file *file,
-		       const struct host_cpus *allowed)
-{
-	add_number(w, "vms", file->nr_vms);
-	add_number(w, "vcpus", file->nr_vcpus);
-	add_pcpus(w, allowed, file->nr_pcpus);
-	add_mechanisms(w, file);
-	for (unsigned i = 0; i < file->nr_options; i++)
-		add_word(w, file->option[i].name, file->option[i].value);
-}
-
-/* The recorded options come first, so that the command line has the last word. */
-static int parse_with(const struct words *w, int argc, char *const argv[],
-		      const struct host_cpus *allowed, struct options *options, struct error *err)
-{
-	char **all = calloc((size_t)(argc + w->nr + 1), sizeof(*all));
-
-	if (!all)
-		return error_set(err, EXIT_HOST, "not enough memory for the options");
-	all[0] = argv[0];
-	memcpy(all + 1, w->word, (size_t)w->nr * sizeof(*all));
-	memcpy(all + 1 + w->nr, argv + 1, (size_t)(argc - 1) * sizeof(*all));
-	int failed = options_parse(argc + w->nr, all, allowed, options, err);
-	free(all);
-	return failed;
+	options_set_defaults(o);
+	o->nr_vms = file->nr_vms;
+	o->nr_vcpus = file->nr_vcpus;
+	o->pcpus = allowed->inherited;
+	if (o->pcpus.nr > file->nr_pcpus)
+		o->pcpus.nr = file->nr_pcpus;
+	memcpy(o->guest_args, file->guest_args, sizeof(o->guest_args));
+	for (unsigned i = 0; i < file->nr_options; i++) {
+		if (options_set(o, file->option[i].name, file->option[i].value, err))
+			return -1;
+	}
+	return set_mechanisms(o, file, err);
 }
 
 static int complete_options(int argc, char *const argv[], const struct host_cpus *allowed,
@@ -89,17 +46,12 @@ static int complete_options(int argc, char *const argv[], const struct host_cpus
 			    struct error *err)
 {
 	const char *path = options->replay_path;
-	struct words words = { 0 };
+	struct options recorded;
 	struct error why;
 
-	list_words(&words, file, allowed);
-	int failed = parse_with(&words, argc, argv, allowed, options, &why);
-	for (int i = 0; i < words.nr; i++)
-		free(words.word[i]);
-	if (failed)
+	if (set_recorded(&recorded, file, allowed, &why) ||
+	    options_parse_over(&recorded, argc, argv, allowed, options, &why))
 		return error_set(err, why.status, "--replay '%s': %s", path, why.text);
-	if (!options->guest_args[0])
-		memcpy(options->guest_args, file->guest_args, sizeof(options->guest_args));
 	if (options->nr_vms != file->nr_vms || options->nr_vcpus != file->nr_vcpus ||
 	    options->pcpus.nr != file->nr_pcpus)
 		return error_set(err, EXIT_USAGE,

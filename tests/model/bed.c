@@ -45,6 +45,7 @@ static struct world {
 	uint8_t preemptions_left;
 	uint8_t kernel_marks_left;
 	uint8_t nmis_left;
+	uint8_t kicks_left;
 } w;
 
 /* A vCPU's guest code: its program, or the interrupt handler on top of it. */
@@ -286,6 +287,7 @@ void oracle_remap(struct percpu *initiator)
 void oracle_complete(struct percpu *initiator)
 {
 	w.required[initiator->index]++;
+	step("has given up its page", always);
 }
 
 void oracle_prepare(struct percpu *initiator)
@@ -305,6 +307,8 @@ static void guest_program(void)
 	struct range none = { 0 };
 	uint64_t memory;
 
+	for (unsigned yield = 0; yield < stage->yields[self]; yield++)
+		platform->yield_to(0);
 	for (unsigned round = 0; round < stage->rounds[self]; round++)
 		shootdown(&percpus[self], &none, NULL);
 	w.initiators_left -= stage->rounds[self] != 0;
@@ -355,9 +359,9 @@ static unsigned boundary_options(unsigned self)
 		set |= 1u << GO_ON;
 	if (w.ipi[self] && !g->in_handler)
 		set |= 1u << TAKE_INTERRUPT;
-	if (w.kick[self])
+	if (w.kick[self] || w.kicks_left)
 		set |= 1u << BE_KICKED;
-	if (g->finished && !w.initiators_left && !set)
+	if (g->finished && !(w.ipi[self] || w.kick[self]) && !g->in_handler && !w.initiators_left)
 		set |= 1u << END;
 	return set | ways_to_lose(self, set == 0);
 }
@@ -487,6 +491,7 @@ static int execute(unsigned self)
 			lose_pcpu(self, choice == LOSE_PCPU_MARKED);
 			return leave_by_signal(self);
 		case BE_KICKED:
+			w.kicks_left -= !w.kick[self];
 			return leave_by_signal(self);
 		default:
 			end_work(self);
@@ -819,6 +824,7 @@ static void reset(void)
 	w.preemptions_left = stage->preemptions;
 	w.kernel_marks_left = stage->kernel_marks;
 	w.nmis_left = stage->nmis;
+	w.kicks_left = stage->kicks;
 	vm = (struct vm){
 		.index = stage->vm, .mem.bytes = ~0ull, .nr_vcpus = stage->nr_vcpus, .vcpu = vcpus
 	};

@@ -34,6 +34,8 @@ struct stage {
 	uint8_t preemptions;		/* how often, all together */
 	uint8_t kernel_marks;		/* how often the kernel marks one that leaves the guest */
 	uint8_t halting;		/* who halts once its shootdowns are done */
+	uint8_t kicks;			/* out of the guest for no reason, all together */
+	uint8_t yields[BED_MAX_VCPUS];	/* of each vCPU to vCPU 0, at first */
 	uint8_t nmis;			/* how many arrive at those who are halted */
 	bool marks_halted;
 	bool buffers_stores;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Runs the shipped functions of host and guest through all interleavings, in one situation
- * after the other: test_shipped [-v FILE] [STAGE...]. With -v, for another vectors.S, and so for mistakes that
- * are made on purpose, it ends with the first stage that goes wrong.
+ * after the other: test_shipped [-v FILE] [STAGE...]. With -v, for another vectors.S, and so for
+ * mistakes that are made on purpose, it ends with the first stage that goes wrong.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,6 +36,20 @@ static const struct stage stages[] = {
 	  .preempted = 2,
 	  .preemptions = 3,
 	  .kernel_marks = 1 },
+	{ .name = "pv-kicked",
+	  .mechanism = "pv",
+	  .nr_vcpus = 2,
+	  .rounds = { 2 },
+	  .targets = { 2 },
+	  .preempted = 2,
+	  .preemptions = 1,
+	  .kicks = 1 },
+	{ .name = "pv-yielding",
+	  .mechanism = "pv",
+	  .nr_vcpus = 2,
+	  .rounds = { 2 },
+	  .targets = { 2 },
+	  .yields = { 0, 2 } },
 	{ .name = "pv-each-other",
 	  .mechanism = "pv",
 	  .nr_vcpus = 2,

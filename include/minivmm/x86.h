@@ -54,11 +54,14 @@
 #define RFLAGS_FIXED 0x002 /* reads as one, always */
 #define RFLAGS_IF    0x200
 
-#define MSR_EFER    0xc0000080
-#define MSR_FS_BASE 0xc0000100
-#define MSR_GS_BASE 0xc0000101
+#define MSR_TSC		 0x00000010
+#define MSR_TSC_DEADLINE 0x000006e0
+#define MSR_EFER	 0xc0000080
+#define MSR_FS_BASE	 0xc0000100
+#define MSR_GS_BASE	 0xc0000101
 
 #define CPUID_1_ECX_MWAIT 0x00000008
+#define CPUID_1_ECX_VMX	  0x00000020
 #define CPUID_1_ECX_PCID  0x00020000
 
 /* ---- the xAPIC: offsets in its page (MV_XAPIC_GPA), and what is in the registers ---------- */
@@ -81,7 +84,9 @@
 #define LVT_EXTINT	   0x00000700
 #define LVT_MASKED	   0x00010000
 #define LVT_TIMER_PERIODIC 0x00020000
+#define LVT_TIMER_DEADLINE 0x00040000
 #define TIMER_DIVIDE_BY_1  0x0000000b
+#define ICR_NMI		   0x00000400
 #define ICR_INIT	   0x00000500
 #define ICR_STARTUP	   0x00000600
 #define ICR_ASSERT	   0x00004000

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "vcpu/cpu/apic_timer.h"
+
 /* A vCPU's thread, as the steps below see it. Each returns false at the end. */
 struct loop {
 	struct vcpu *v;
@@ -11,7 +13,6 @@ struct loop {
 	unsigned i;
 	const struct vcpu_handler *handler;
 	struct vcpu_exit exit; /* the last one */
-	bool exit_is_new;      /* it is still to be handled */
 };
 
 static void enter_slice(struct loop *l, uint64_t waited_ns)
@@ -50,28 +51,39 @@ static bool complete_io(struct loop *l)
 	return false;
 }
 
-static bool take_pcpu(struct loop *l)
+/* Waits for a pCPU after having wanted none. From here on until it runs, the vCPU
+ * is preempted: it could execute, and it stands at an instruction boundary. */
+static bool acquire(struct loop *l)
 {
 	uint64_t waited_ns;
 
+	trace(l->v->trace, TRACE_WAIT, 0);
+	steal_leave(l->v);
 	if (!pcpus_acquire(l->pcpus, l->i, &waited_ns))
 		return false;
 	enter_slice(l, waited_ns);
 	return true;
 }
 
-/* Waits for a pCPU after having wanted none. From here on until it runs, the vCPU
- * is preempted: it could execute, and it stands at an instruction boundary. */
-static bool acquire(struct loop *l)
+/* Without a pCPU until a start-up IPI arrives. */
+static bool await_start(struct loop *l)
 {
-	trace(l->v->trace, TRACE_WAIT, 0);
-	steal_leave(l->v);
-	return take_pcpu(l);
+	uint64_t since_ns = monotonic_ns();
+
+	do {
+		if (pcpus_are_stopping(l->pcpus))
+			return false;
+	} while (!vcpu_wait_started(l->v));
+	l->v->stats.halted_ns += monotonic_ns() - since_ns;
+	return acquire(l);
 }
 
 /*
- * Without a pCPU until an interrupt arrives. A guest that closes LINT0 makes KVM let it
- * in then, and it runs up to an exit, whose access may be open: no instruction boundary.
+ * Without a pCPU until something arrives that may make the vCPU execute. Whatever it is, the
+ * vCPU passes take and flush, and has a pCPU, before its first instruction.
+ *
+ * A kick is drained before the end of the run is looked for, since pcpus_stop() comes before
+ * its kick: the kick that tells of the end may have been drained before we came here.
  */
 static bool halt(struct loop *l)
 {
@@ -82,34 +94,17 @@ static bool halt(struct loop *l)
 		steal_leave(l->v);
 	pcpus_release(l->pcpus, l->i, SLICE_halted);
 	l->v->stats.halts++;
-	for (;;) { /* the kick that tells of the end may have been drained before we came here */
-		if (pcpus_are_stopping(l->pcpus))
-			return false;
-		vcpu_wait_halted(l->v, &l->exit);
-		if (l->exit.kind != VCPU_EXIT_KICK)
-			break;
-		vcpu_drain_kick();
-	}
-	l->v->stats.halted_ns += monotonic_ns() - since_ns;
-	if (l->exit.kind == VCPU_EXIT_WAKEUP)
-		return acquire(l);
-	l->exit_is_new = true;
-	trace(l->v->trace, TRACE_WAIT, 0);
-	return take_pcpu(l);
-}
-
-/* Without a pCPU until a start-up IPI arrives. */
-static bool await_start(struct loop *l)
-{
-	uint64_t since_ns = monotonic_ns();
-
-	l->v->stats.halts++;
+	vcpu_halt(l->v);
 	do {
+		vcpu_expire_timer(l->v);
+		vcpu_drain_kick();
 		if (pcpus_are_stopping(l->pcpus))
 			return false;
-	} while (!vcpu_wait_started(l->v));
+		pcpus_kick_in(l->pcpus, l->i, apic_timer_ns(l->v));
+		vcpu_wait_halted(l->v, &l->exit);
+	} while (l->exit.kind == VCPU_EXIT_KICK);
 	l->v->stats.halted_ns += monotonic_ns() - since_ns;
-	return acquire(l);
+	return vcpu_idleness(l->v) == VCPU_AWAITS_START ? await_start(l) : acquire(l);
 }
 
 /* INIT has reset it. */
@@ -117,6 +112,7 @@ static bool restart(struct loop *l)
 {
 	leave_slice(l, TRACE_HALT);
 	pcpus_release(l->pcpus, l->i, SLICE_halted);
+	l->v->stats.halts++;
 	return await_start(l);
 }
 
@@ -241,9 +237,7 @@ void vcpu_run_loop(struct vcpu *v, struct pcpus *pcpus, unsigned i,
 
 	/* A string instruction on a port exits again and again without letting a kick in. */
 	while (alive && !pcpus_are_stopping(pcpus)) {
-		if (!l.exit_is_new)
-			vcpu_run(v, &l.exit);
-		l.exit_is_new = false;
+		vcpu_run(v, &l.exit);
 		trace(v->trace, TRACE_EXIT, l.exit.kind);
 		alive = handle(&l, &l.exit);
 	}

@@ -24,8 +24,7 @@
 
 #define SCHEMA "minivmm.host/1"
 
-/* CPUID.1:ECX.VMX (Intel SDM, volume 2) and CPUID.80000001:ECX.SVM (AMD APM, volume 3). */
-#define CPUID_1_ECX_VMX	       (1u << 5)
+/* CPUID.80000001:ECX.SVM (AMD APM, volume 3). */
 #define CPUID_80000001_ECX_SVM (1u << 2)
 
 /* What is asked of KVM by trying it out; the name is also the one in the JSON. */

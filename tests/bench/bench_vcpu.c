@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
+#include "vcpu/protocol/steal_msr.h"
 #include "vmm/host/host_check.h"
 #include "vmm/host/ring_start.h"
 #include "vmm/host/selfcheck.h"
@@ -251,7 +252,7 @@ static void bench_change(const struct kvm *kvm, enum flush_prim flush_via)
 					     .rdi = DATA_GPA + i * sizeof(struct stamps) });
 		v->flush = &flush_primitives[flush_via];
 		v->protocol = &measuring;
-		if (steal_set_msr(&v->steal, &change.vm.mem, (STEAL_GPA + i * 64) | 1) ||
+		if (steal_msr_write(&v->steal, &change.vm.mem, (STEAL_GPA + i * 64) | 1) ||
 		    v->flush->prepare(v, &change.vm.mem, FLUSH_GPA + i * 64, &err))
 			fail(&err);
 	}

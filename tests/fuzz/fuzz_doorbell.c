@@ -22,7 +22,7 @@ struct __attribute__((packed)) record {
 	uint16_t port;
 	uint8_t size;
 	uint16_t count;
-	uint64_t address; /* gpa, or MSR */
+	uint64_t address; /* gpa */
 	uint64_t value;	  /* MMIO: the data; MSR */
 	uint16_t data_bytes;
 };
@@ -35,7 +35,6 @@ static void make_exit(struct vcpu_exit *e, const struct record *r)
 		.is_write = r->is_write & 1,
 		.gpa = r->address,
 		.port = r->port,
-		.msr = (uint32_t)r->address,
 		.value = r->value,
 		.size = 1 + r->size % 8,
 		.count = 1,
@@ -54,8 +53,8 @@ static enum vcpu_action handle(struct vcpu_thread *t, const struct record *r, co
 	struct vcpu_exit e;
 
 	make_exit(&e, r);
-	/* MMIO: always 8 bytes. Exactly as large, so that a sanitizer sees every overrun. */
-	size_t room = e.kind == VCPU_EXIT_MMIO ? sizeof(r->value) : (size_t)e.size * e.count;
+	/* But for ports always 8 bytes. Exactly as large, so that a sanitizer sees every overrun. */
+	size_t room = e.kind == VCPU_EXIT_IO ? (size_t)e.size * e.count : sizeof(r->value);
 	e.data = calloc(1, room);
 	must_hold(e.data != NULL, "there is memory");
 	if (e.kind == VCPU_EXIT_MMIO)

@@ -107,6 +107,14 @@ static inline void send_ipi(uint32_t vcpu, uint32_t icr_low)
 	write_xapic(XAPIC_ICR_LOW, icr_low);
 }
 
+static inline uint64_t read_msr(uint32_t msr)
+{
+	uint32_t low, high;
+
+	asm volatile("rdmsr" : "=a"(low), "=d"(high) : "c"(msr));
+	return (uint64_t)high << 32 | low;
+}
+
 /* A GDT without a task segment: enough as long as nothing is taken in ring 3. */
 static inline void load_gdt(void)
 {
@@ -128,18 +136,23 @@ static inline void load_gdt(void)
 }
 
 /* The caller goes on in ring 3, by the selectors of the GDT that is loaded. */
-static inline void go_to_ring3(void)
+static inline void go_to_ring3_with(uint64_t rflags)
 {
 	asm volatile("mov %%rsp, %%rax\n\t"
 		     "push $0x2b\n\t"
 		     "push %%rax\n\t"
-		     "push $0x202\n\t"
+		     "push %0\n\t"
 		     "push $0x33\n\t"
 		     "lea 1f(%%rip), %%rax\n\t"
 		     "push %%rax\n\t"
 		     "iretq\n"
-		     "1:" ::
-			     : "rax", "memory");
+		     "1:" ::"r"(rflags)
+		     : "rax", "memory");
+}
+
+static inline void go_to_ring3(void)
+{
+	go_to_ring3_with(RFLAGS_FIXED | RFLAGS_IF);
 }
 
 /* The same with the GDT above. In ring 3 code runs natively on every kind of KVM. */

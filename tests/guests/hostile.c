@@ -16,7 +16,6 @@
 #define PORT_SERIAL	   0x3f8
 #define PORT_DEBUG_CONSOLE 0xe9
 
-#define ICR_NMI	       (4u << 8)
 #define SEND_INIT      (ICR_ASSERT | ICR_INIT)
 #define SEND_SIPI      (ICR_ASSERT | ICR_STARTUP)
 #define ICR_SHORTHANDS 18

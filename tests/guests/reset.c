@@ -93,20 +93,34 @@ static void map_window(unsigned page)
 	__atomic_store_n(window_table, (uintptr_t)window_page[page] | MAP_RAM, __ATOMIC_SEQ_CST);
 }
 
+static bool halts_between_reads;
+
 static _Noreturn void read_for_ever(void)
 {
 	for (;;) {
 		last_seen = *(const volatile uint64_t *)WINDOW_GVA;
 		__atomic_add_fetch(&reads, 1, __ATOMIC_SEQ_CST);
+		if (halts_between_reads)
+			doorbell_store(MV_DB_IDLE, 0);
 	}
+}
+
+static void forget_reads(void)
+{
+	__atomic_store_n(&reads, 0, __ATOMIC_SEQ_CST);
+}
+
+static void await_read(void)
+{
+	while (!__atomic_load_n(&reads, __ATOMIC_SEQ_CST))
+		doorbell_store(MV_DB_YIELD, MV_YIELD_ANY);
 }
 
 /* Runs vCPU 1, and comes back when it has read. */
 static void let_it_read(void)
 {
-	__atomic_store_n(&reads, 0, __ATOMIC_SEQ_CST);
-	while (!__atomic_load_n(&reads, __ATOMIC_SEQ_CST))
-		doorbell_store(MV_DB_YIELD, MV_YIELD_ANY);
+	forget_reads();
+	await_read();
 }
 
 /* ---- vCPU 1 ------------------------------------------------------------------------------- */
@@ -239,6 +253,34 @@ static void start_then_defer(const struct mv_boot_info *boot, uint32_t vcpu)
 	reset_often(vcpu, reset_and_defer);
 }
 
+/*
+ * The request is pending, and the vCPU marked because it has halted, when the INIT arrives.
+ * Run with --shootdown pv-halted.
+ */
+static void halted_then_init(const struct mv_boot_info *boot, uint32_t vcpu)
+{
+	(void)boot;
+	if (vcpu == 1) {
+		switch_on(1);
+		doorbell_load(MV_DB_PHASE);
+		enter_ring3();
+		read_for_ever();
+	}
+	halts_between_reads = true;
+	prepare();
+	doorbell_load(MV_DB_PHASE);
+	await_read();
+	for (unsigned i = 1; i <= NR_RESETS; i++) {
+		map_window(i % 2);
+		defer_flush();
+		forget_reads();
+		send_ipi(1, SEND_INIT);
+		send_ipi(1, SEND_SIPI);
+		await_read();
+		expect(last_seen == i % 2, "a vCPU that was reset has a stale translation");
+	}
+}
+
 /* Nothing is written to the page of a vCPU that was taken offline, whatever becomes of it. */
 static void offline(const struct mv_boot_info *boot, uint32_t vcpu)
 {
@@ -260,5 +302,6 @@ static const struct guest_case cases[] = {
 	{ "defer-then-init", defer_then_init },
 	{ "start-then-defer", start_then_defer },
 	{ "offline", offline },
+	{ "halted-then-init", halted_then_init },
 };
 GUEST_CASES(cases)

@@ -54,6 +54,19 @@ static void over_doorbell(const struct mv_boot_info *boot, uint32_t vcpu)
 	register_gpa(MV_DOORBELL_GPA | KVM_MSR_ENABLED);
 }
 
+/* What is read is what was written, as on a KVM that has the page itself. */
+static void read_back(const struct mv_boot_info *boot, uint32_t vcpu)
+{
+	uint64_t value = (uintptr_t)pages[vcpu] | KVM_MSR_ENABLED;
+
+	(void)boot;
+	expect(read_msr(MSR_KVM_STEAL_TIME) == 0, "the MSR has a value before it was written");
+	register_gpa(value);
+	expect(read_msr(MSR_KVM_STEAL_TIME) == value, "the MSR reads as something else");
+	register_gpa(0);
+	expect(read_msr(MSR_KVM_STEAL_TIME) == 0, "the MSR keeps a value that was taken back");
+}
+
 /* ---- addresses that are good -------------------------------------------------------- */
 
 /* The last 64 bytes of memory. They are the VMM's, but nothing there is looked at. */
@@ -244,6 +257,7 @@ static const struct guest_case cases[] = {
 	{ "far-beyond-memory", far_beyond_memory },
 	{ "over-doorbell", over_doorbell },
 	{ "end-of-memory", end_of_memory },
+	{ "read-back", read_back },
 	{ "disabled", disabled },
 	{ "moved", moved },
 	{ "rubbish", rubbish },

@@ -51,6 +51,7 @@ CASES = [
     ('steal', 'far-beyond-memory', 1, CODE_AT + BAD_STEAL.format('ffffffffffffffc1')),
     ('steal', 'over-doorbell', 1, CODE_AT + BAD_STEAL.format('fd000001')),
     ('steal', 'end-of-memory', 0, PASS),
+    ('steal', 'read-back', 0, PASS),
     ('steal', 'disabled', 0, PASS),
     ('steal', 'moved', 0, PASS),
     ('steal', 'rubbish', 0, PASS),

@@ -124,6 +124,11 @@ for a_primitive in usable_primitives():
     for a_case in ('defer-then-init', 'start-then-defer', 'offline'):
         suite.test(f'12, 17: reset: {a_case}, {a_primitive}', guest_ends, 'reset', a_case, 0, PASS,
                    *ONE_PCPU, '--vcpus', 2, '--flush-via', a_primitive)
+    for a_guest, a_case in (('wake', 'nmi-marked'), ('wake', 'lint0-closed'),
+                            ('reset', 'halted-then-init')):
+        suite.test(f'19: {a_guest}: {a_case}, {a_primitive}', guest_ends, a_guest, a_case, 0, PASS,
+                   *TWO_PCPUS, '--vcpus', 2, '--shootdown', 'pv-halted', '--flush-via',
+                   a_primitive)
 suite.test('7: exits are not marked', exits_are_not_marked)
 suite.test('7: exits are marked with --mark-exits', exits_are_marked)
 suite.test('7: access: deferred-in-exit', guest_ends, 'access', 'deferred-in-exit', 0, PASS,

@@ -800,6 +800,7 @@ static void reset_vcpu(unsigned v)
 	vcpu->run = &runs[v].run;
 	memset(&runs[v].run, 0, offsetof(struct kvm_run, s));
 	runs[v].run.kvm_valid_regs = KVM_SYNC_X86_SREGS;
+	runs[v].run.s.regs.sregs.cr0 = CR0_PG;
 	vcpu->flush = &flush_primitives[FLUSH_VIA_sync_regs];
 	vcpu->protocol = &host_protocol;
 	vcpu->yield_to = -1;

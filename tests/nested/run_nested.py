@@ -66,7 +66,7 @@ def make_initramfs(build, kernel, arguments, work):
         files[os.path.join(build, 'tests/nested', program)] = 'bin/' + program.removesuffix('-static')
     for module in KERNEL_FILES[1:]:
         files[os.path.join(kernel, module)] = 'modules/' + module
-    for guest in ('access', 'fault', 'pvh', 'steal', 'wake'):
+    for guest in ('access', 'fault', 'pvh', 'reset', 'steal', 'wake'):
         files[os.path.join(build, f'tests/guests/{guest}.elf')] = f'guests/{guest}.elf'
     files[os.path.join(build, 'src/guest-kernel/guest_by_pvh.elf')] = 'guests/guest_by_pvh.elf'
     for source, name in files.items():

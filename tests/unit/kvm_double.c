@@ -104,13 +104,12 @@ static int create_vcpu(void)
 static int run(void)
 {
 	struct kvm_run *r = d.vcpu.run;
-	int failed;
+	int failed = EINTR;
 
-	if (r->immediate_exit)
-		return EINTR;
 	if (r->kvm_dirty_regs & KVM_SYNC_X86_SREGS)
 		d.vcpu.sregs = r->s.regs.sregs;
-	failed = d.enter ? d.enter(&d.vcpu) : EINTR;
+	if (!r->immediate_exit && d.enter)
+		failed = d.enter(&d.vcpu);
 	r->kvm_dirty_regs = 0;
 	if (r->kvm_valid_regs & KVM_SYNC_X86_SREGS)
 		r->s.regs.sregs = d.vcpu.sregs;

@@ -8,6 +8,7 @@
 #include "vcpu/cpu/vcpu.h"
 #include "vcpu/protocol/fault.h"
 #include "vcpu/protocol/steal.h"
+#include "vcpu/protocol/steal_msr.h"
 
 #define MEM_BYTES 8192
 
@@ -28,7 +29,7 @@ static struct vcpu make_vcpu(uint64_t msr)
 
 	memset(ram, 0, sizeof(ram));
 	flushes = 0;
-	ck_assert_int_eq(steal_set_msr(&v.steal, &mem, msr), 0);
+	ck_assert_int_eq(steal_msr_write(&v.steal, &mem, msr), 0);
 	return v;
 }
 
@@ -53,7 +54,7 @@ START_TEST(only_aligned_pages_in_memory_are_taken)
 
 	for (unsigned i = 0; i < COUNT_OF(table); i++) {
 		struct steal s = { .page = NULL, .msr = 99 };
-		int result = steal_set_msr(&s, &mem, table[i].msr);
+		int result = steal_msr_write(&s, &mem, table[i].msr);
 
 		ck_assert_msg(result == table[i].result, "%d for 0x%jx", result,
 			      (uintmax_t)table[i].msr);
@@ -67,7 +68,7 @@ START_TEST(a_refused_page_leaves_the_old_one_in_use)
 {
 	struct vcpu v = make_vcpu(64 | 1);
 
-	ck_assert_int_eq(steal_set_msr(&v.steal, &mem, MEM_BYTES | 1), -EINVAL);
+	ck_assert_int_eq(steal_msr_write(&v.steal, &mem, MEM_BYTES | 1), -EINVAL);
 	ck_assert_ptr_eq(v.steal.page, ram + 64);
 	ck_assert_uint_eq(v.steal.msr, 64 | 1);
 }

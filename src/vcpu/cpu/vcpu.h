@@ -12,8 +12,8 @@
 #include "minivmm/hist.h"
 #include "minivmm/x86.h"
 #include "vcpu/base/error.h"
-#include "vcpu/base/guest_mem.h"
 #include "vcpu/base/kvm.h"
+#include "vcpu/cpu/exit.h"
 #include "vcpu/cpu/trace.h"
 #include "vcpu/cpu/vcpu_stats.h"
 #include "vcpu/protocol/flush.h"
@@ -24,31 +24,6 @@
  * only by KVM_RUN, so that it is either seen there or still pending: a kick is
  * never lost. A standard signal, so that several kicks merge into one. */
 #define VCPU_KICK_SIGNAL SIGUSR1
-
-enum vcpu_exit_kind {
-	VCPU_EXIT_KICK,	     /* forced; at an instruction boundary, any access is completed */
-	VCPU_EXIT_WAKEUP,    /* a halted vCPU has an interrupt to take */
-	VCPU_EXIT_MMIO,	     /* not completed before the next vcpu_run() or vcpu_complete_io() */
-	VCPU_EXIT_IO,	     /* likewise */
-	VCPU_EXIT_MSR_WRITE, /* likewise */
-	VCPU_EXIT_SHUTDOWN,  /* triple fault */
-	VCPU_EXIT_ERROR,     /* KVM cannot go on: text says why */
-	VCPU_EXIT_RING_FULL, /* of dirty pages: it goes on once they are harvested */
-};
-
-/* An exit, decoded. Pointers lead into kvm_run and hold until the next run. */
-struct vcpu_exit {
-	enum vcpu_exit_kind kind;
-	bool is_write; /* MMIO, IO */
-	uint64_t gpa;  /* MMIO */
-	uint16_t port; /* IO */
-	uint32_t size; /* MMIO, IO: bytes, of each of the `count` items */
-	uint32_t count;
-	uint8_t *data;	/* MMIO, IO: to be read or filled in */
-	uint32_t msr;	/* MSR_WRITE */
-	uint64_t value; /* MSR_WRITE */
-	char text[128]; /* ERROR */
-};
 
 struct vcpu {
 	unsigned index; /* within its VM; see vcpu_apic_id() */
@@ -70,12 +45,13 @@ struct vcpu {
 	uint32_t in_guest;	 /* atomic: between vcpu_run() and its return */
 	uint32_t must_flush;	 /* atomic: somebody asked for a flush before it runs on */
 	int yield_to;		 /* with VCPU_YIELD: who runs next, among all vCPUs; -1: anyone */
-	bool closes_lint0;	 /* as Linux does; see vcpu_wait_halted() */
 	bool marks_when_halted;	 /* policy: a halted vCPU is marked preempted too */
 	bool marks_exits;	 /* policy: and one whose store is being served outside */
+	bool timer_is_vmx;	 /* see apic_timer.h */
 	bool kernel_has_steal;	 /* the kernel keeps the guest's steal-time page just now */
 	uint64_t entered_ns;	 /* when it was given its present pCPU */
 	uint64_t entered_cpu_ns; /* CPU time of its thread at that moment */
+	char refused[128];	 /* the first call that KVM refused it, which ends the run; or "" */
 };
 
 /*
@@ -117,11 +93,21 @@ void vcpu_run(struct vcpu *v, struct vcpu_exit *ret_exit);
 bool vcpu_complete_io(struct vcpu *v);
 extern const struct vcpu_exit vcpu_second_access;
 
+/* From now on the vCPU, which stands at an instruction boundary, is halted. */
+void vcpu_halt(struct vcpu *v);
+
 /*
- * Blocks until a halted vCPU has an interrupt to take (VCPU_EXIT_WAKEUP) or is
- * kicked, without executing an instruction: the caller holds no pCPU.
+ * Blocks until anything arrives that may make a halted vCPU execute (VCPU_EXIT_WAKEUP): an
+ * interrupt, an NMI, an SMI, an INIT; or until it is kicked. Executes nothing: the caller
+ * holds no pCPU. A wake-up may turn out to be none once the vCPU runs; it halts on then.
  */
 void vcpu_wait_halted(struct vcpu *v, struct vcpu_exit *ret_exit);
+
+/*
+ * Before vcpu_wait_halted(), without a pCPU: if the timer of the guest's APIC has expired and
+ * KVM has not noticed, it does now (apic_timer.h). May leave a kick behind.
+ */
+void vcpu_expire_timer(struct vcpu *v);
 
 /* Why a vCPU executes nothing although it has a pCPU: KVM blocks inside KVM_RUN then,
  * and says nothing. */
@@ -132,7 +118,7 @@ enum vcpu_idleness {
 	VCPU_AWAITS_START, /* reset by an INIT, until a start-up IPI arrives */
 };
 
-/* Has KVM process a pending start-up IPI, too. */
+/* Has KVM carry out an INIT or a start-up IPI that is pending, too. */
 enum vcpu_idleness vcpu_idleness(struct vcpu *v);
 
 /* Keeps a vCPU that has not run from starting before it gets INIT and a start-up IPI, as
@@ -152,12 +138,6 @@ bool vcpu_wait_started(struct vcpu *v);
  */
 void vcpu_request_flush(struct vcpu *v);
 bool vcpu_flush_is_safe(const struct vcpu *v);
-
-/*
- * Leaves the guest's steal-time page to the kernel, or takes it back. v is at an
- * instruction boundary, holds no pCPU, and the caller is its thread.
- */
-void vcpu_let_kernel_keep_steal(struct vcpu *v, const struct guest_mem *mem, bool yes);
 
 /*
  * Takes back the kick that ended a run. Look at the reasons for a kick only

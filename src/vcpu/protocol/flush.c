@@ -4,10 +4,11 @@
 
 #include <asm/kvm_para.h>
 #include <linux/kvm.h>
-#include <sys/ioctl.h>
 
-#include "vcpu/base/kvm_ioctl.h"
+#include "minivmm/x86.h"
+#include "vcpu/cpu/call.h"
 #include "vcpu/cpu/vcpu.h"
+#include "vcpu/protocol/steal_msr.h"
 
 /*
  * The bit that is changed: page-level write-through of the top page table. It
@@ -17,6 +18,17 @@
  */
 #define CR3_PWT (1u << 3)
 
+/*
+ * Without paging nothing is translated, and turning it on begins with an empty TLB. Written
+ * back all the same, the registers of a vCPU that INIT has reset and a start-up IPI started do
+ * harm: kvm_amd takes the DPL of SS from VMCB.CPL, which INIT leaves as it was (3, if ring 3 was
+ * interrupted: Linux 6.1), and writes it into SS, whence an emulated SVM (QEMU) takes the CPL.
+ */
+static bool has_translations(const struct kvm_sregs *sregs)
+{
+	return sregs->cr0 & CR0_PG;
+}
+
 static int sregs_prepare(struct vcpu *v, const struct guest_mem *mem, uint64_t flush_page_gpa,
 			 struct error *err)
 {
@@ -24,13 +36,15 @@ static int sregs_prepare(struct vcpu *v, const struct guest_mem *mem, uint64_t f
 	return 0;
 }
 
+/* The two calls see the same vCPU: nothing between them lets KVM carry out an INIT, see idle.c. */
 static void sregs_flush(struct vcpu *v)
 {
 	struct kvm_sregs sregs;
 
-	ioctl(v->fd, KVM_GET_SREGS, &sregs);
+	if (vcpu_ioctl(v, KVM_GET_SREGS, &sregs) < 0 || !has_translations(&sregs))
+		return;
 	sregs.cr3 ^= CR3_PWT;
-	ioctl(v->fd, KVM_SET_SREGS, &sregs);
+	vcpu_ioctl(v, KVM_SET_SREGS, &sregs);
 }
 
 /* KVM leaves the registers in kvm_run at every exit, so that a flush is a store. */
@@ -42,32 +56,19 @@ static int sync_regs_prepare(struct vcpu *v, const struct guest_mem *mem, uint64
 	return 0;
 }
 
-/* The registers are those of the last exit, or as vcpu_idleness() found them later. */
+/* The registers are those of the last exit, or as idle.c found them later. */
 static void sync_regs_flush(struct vcpu *v)
 {
+	if (!has_translations(&v->run->s.regs.sregs))
+		return;
 	v->run->s.regs.sregs.cr3 ^= CR3_PWT;
 	v->run->kvm_dirty_regs |= KVM_SYNC_X86_SREGS;
 }
 
 /*
  * The kernel's steal-time code works on a page of ours, which the guest does not
- * know: the guest's own page stays with minivmm. Userspace sets the MSR past the
- * filter that catches the guest's writes. 1 if it worked.
+ * know: the guest's own page stays with minivmm.
  */
-static int enable_kernel_steal(const struct vcpu *v)
-{
-	struct {
-		struct kvm_msrs head;
-		struct kvm_msr_entry entry;
-	} msrs = {
-		.head.nmsrs = 1,
-		.entry = { .index = MSR_KVM_STEAL_TIME,
-			   .data = v->flush_page_gpa | KVM_MSR_ENABLED },
-	};
-
-	return ioctl(v->fd, KVM_SET_MSRS, &msrs);
-}
-
 static int steal_msr_prepare(struct vcpu *v, const struct guest_mem *mem, uint64_t flush_page_gpa,
 			     struct error *err)
 {
@@ -76,9 +77,7 @@ static int steal_msr_prepare(struct vcpu *v, const struct guest_mem *mem, uint64
 
 	v->flush_page_gpa = flush_page_gpa;
 	v->flush_byte = &page->preempted;
-	if (enable_kernel_steal(v) != 1)
-		return error_set(err, EXIT_HOST, "KVM has no steal time (MSR_KVM_STEAL_TIME)");
-	return 0;
+	return steal_msr_give_kernel(v, flush_page_gpa | KVM_MSR_ENABLED, err);
 }
 
 /*
@@ -88,7 +87,7 @@ static int steal_msr_prepare(struct vcpu *v, const struct guest_mem *mem, uint64
 static void steal_msr_flush(struct vcpu *v)
 {
 	__atomic_fetch_or(v->flush_byte, KVM_VCPU_PREEMPTED | KVM_VCPU_FLUSH_TLB, __ATOMIC_SEQ_CST);
-	enable_kernel_steal(v);
+	steal_msr_give_kernel_again(v, v->flush_page_gpa | KVM_MSR_ENABLED);
 }
 
 const struct flush_primitive flush_primitives[NR_FLUSH_PRIMS] = {

@@ -2,28 +2,8 @@
 /* The host's half of a steal-time page: marks, deferred flushes, steal time. */
 #include "vcpu/protocol/steal.h"
 
-#include <errno.h>
-#include <stddef.h>
-
 #include "minivmm/pv_flush.h"
 #include "vcpu/cpu/vcpu.h"
-
-int steal_set_msr(struct steal *s, const struct guest_mem *mem, uint64_t value)
-{
-	struct kvm_steal_time *page = NULL;
-
-	if (value & KVM_STEAL_RESERVED_MASK)
-		return -EINVAL;
-	if (value & KVM_MSR_ENABLED) {
-		/* Aligned to its size: the bits below are reserved. */
-		page = guest_mem_at(mem, value & KVM_STEAL_VALID_BITS, sizeof(*page), 1);
-		if (!page)
-			return -EINVAL;
-	}
-	s->msr = value;
-	s->page = page;
-	return 0;
-}
 
 static void leave(struct vcpu *v)
 {

@@ -172,6 +172,18 @@ void pcpus_release(struct pcpus *p, unsigned i, enum slice_end end)
 		dispatch_wake(&p->waiter[next]);
 }
 
+/* By the timer of its slices: it has none. */
+void pcpus_kick_in(struct pcpus *p, unsigned i, uint64_t ns)
+{
+	struct itimerspec when = {
+		.it_value = { .tv_sec = (time_t)(ns / NS_PER_S),
+			      .tv_nsec = (long)(ns % NS_PER_S | !ns) }, /* 0 would disarm it */
+	};
+
+	if (ns != UINT64_MAX)
+		timer_settime(p->waiter[i].slice_timer, 0, &when, NULL);
+}
+
 /* With the lock held, which it drops. */
 static bool give_way(struct pcpus *p, unsigned i, enum slice_end end, uint64_t *ret_waited_ns)
 {

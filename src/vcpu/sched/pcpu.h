@@ -109,6 +109,9 @@ bool pcpus_acquire(struct pcpus *p, unsigned i, uint64_t *ret_waited_ns);
  */
 void pcpus_release(struct pcpus *p, unsigned i, enum slice_end end);
 
+/* Has vCPU i, which has no pCPU and wants none, kicked in so many ns; UINT64_MAX: not at all. */
+void pcpus_kick_in(struct pcpus *p, unsigned i, uint64_t ns);
+
 /*
  * Gives the pCPU to others and waits for the next turn; false if the run is over.
  * pcpus_preempt() does so only if the slice has ended and somebody waits, and

@@ -13,6 +13,7 @@
 
 #include "minivmm/abi.h"
 #include "vcpu/base/cpu_mask.h"
+#include "vcpu/protocol/steal_msr.h"
 #include "vcpu/sched/pcpu.h"
 #include "vmm/host/ring_start.h"
 #include "vmm/machine/vm.h"
@@ -93,7 +94,7 @@ static int start_spinning(struct marks_probe *p, struct error *err)
 	memcpy(guest_mem_own(&p->vm.mem, CODE_GPA, sizeof(spin_for_ever)), spin_for_ever,
 	       sizeof(spin_for_ever));
 	v->steal.msr = STEAL_GPA | KVM_MSR_ENABLED;
-	vcpu_let_kernel_keep_steal(v, &p->vm.mem, true);
+	steal_msr_let_kernel_keep(v, &p->vm.mem, true);
 	return ring_start(v, 3, &(struct kvm_regs){ .rip = CODE_GPA }, err);
 }
 

@@ -7,11 +7,14 @@
  */
 #include "vmm/machine/exits.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <linux/kvm.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
+
+#include "vcpu/protocol/steal_msr.h"
 
 #define PORT_SERIAL	   0x3f8
 #define PORT_SERIAL_STATUS 0x3fd
@@ -52,7 +55,8 @@ static enum vcpu_action deliver_ipi(struct vcpu_thread *t, struct vcpu *v, uint6
 	if (target >= t->vm->nr_vcpus || vector < FIRST_FREE_VECTOR)
 		return guest_failed(t, v, "doorbell: no IPI with vector %u to vCPU %" PRIu64,
 				    vector, target);
-	ioctl(t->vm->fd, KVM_SIGNAL_MSI, &msi);
+	if (ioctl(t->vm->fd, KVM_SIGNAL_MSI, &msi) < 0)
+		return guest_failed(t, v, "KVM refused KVM_SIGNAL_MSI: %s", strerror(errno));
 	return VCPU_RESUME;
 }
 
@@ -223,14 +227,11 @@ static enum vcpu_action io_exit(struct vcpu_thread *t, struct vcpu *v, const str
 
 static enum vcpu_action msr_exit(struct vcpu_thread *t, struct vcpu *v, const struct vcpu_exit *e)
 {
+	struct error err;
+
 	v->stats.exits_msr++;
-	if (e->msr != MSR_KVM_STEAL_TIME)
-		return guest_failed(t, v, "MSR 0x%x is not there to be written", e->msr);
-	if (steal_set_msr(&v->steal, &t->vm->mem, e->value))
-		return guest_failed(t, v,
-				    "MSR_KVM_STEAL_TIME = 0x%" PRIx64
-				    ": not a 64-byte aligned address in memory",
-				    e->value);
+	if (steal_msr_serve(v, &t->vm->mem, e, &err))
+		return guest_failed(t, v, "%s", err.text);
 	return VCPU_RESUME;
 }
 
@@ -243,7 +244,7 @@ enum vcpu_action doorbell_exit(void *context, struct vcpu *v, const struct vcpu_
 		return mmio_exit(t, v, e);
 	case VCPU_EXIT_IO:
 		return io_exit(t, v, e);
-	case VCPU_EXIT_MSR_WRITE:
+	case VCPU_EXIT_MSR:
 		return msr_exit(t, v, e);
 	case VCPU_EXIT_RING_FULL:
 		harvester_empty_ring(&t->machine->harvester, v->vm);

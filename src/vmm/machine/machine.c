@@ -16,6 +16,7 @@
 #include "minivmm/catalog.h"
 #include "vmm/cli/names.h"
 #include "vcpu/protocol/fault.h"
+#include "vcpu/protocol/steal_msr.h"
 #include "vcpu/sched/host_policy.h"
 #include "vmm/linux/guest_cpuid.h"
 #include "vmm/machine/exits.h"
@@ -123,7 +124,6 @@ static int prepare_pvh(const struct machine *m, struct vm *vm, struct error *err
 	for (unsigned i = 0; i < vm->nr_vcpus; i++) {
 		struct vcpu *v = &vm->vcpu[i];
 
-		v->closes_lint0 = true;
 		if (vcpu_get_cpuid(v, &cpuid, err))
 			return -1;
 		guest_cpuid_complete(&cpuid, &m->kvm->supported, i, vm->nr_vcpus,
@@ -432,7 +432,7 @@ void machine_set_phase_needs(struct machine *m, unsigned needs)
 void machine_enter_phase(struct machine *m, struct vm *vm, struct vcpu *v)
 {
 	v->marks_when_halted = m->phase_needs & MV_HOST_MARKS_HALTED;
-	vcpu_let_kernel_keep_steal(v, &vm->mem, m->phase_needs & MV_HOST_KERNEL);
+	steal_msr_let_kernel_keep(v, &vm->mem, m->phase_needs & MV_HOST_KERNEL);
 }
 
 void machine_begin_tracking(struct machine *m)

@@ -77,9 +77,9 @@ static const int allowed_calls[] = {
 
 /* What may be asked of KVM when the VMs are built, and of a terminal. */
 static const unsigned long allowed_ioctls[] = {
-	KVM_RUN,	  KVM_GET_REGS,	    KVM_GET_SREGS, KVM_SET_SREGS,
-	KVM_GET_MP_STATE, KVM_SET_MP_STATE, KVM_GET_LAPIC, KVM_SET_LAPIC,
-	KVM_SET_MSRS,	  KVM_SIGNAL_MSI,   TCGETS,
+	KVM_RUN,	  KVM_GET_REGS,	    KVM_GET_SREGS,  KVM_SET_SREGS,
+	KVM_GET_MP_STATE, KVM_SET_MP_STATE, KVM_GET_LAPIC,  KVM_GET_MSRS,
+	KVM_SET_MSRS,	  KVM_GET_TSC_KHZ,  KVM_SIGNAL_MSI, TCGETS,
 	TCSETS, /* the terminal is restored */
 };
 

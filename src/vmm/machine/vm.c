@@ -3,7 +3,6 @@
 #define _GNU_SOURCE
 #include "vmm/machine/vm.h"
 
-#include <asm/kvm_para.h>
 #include <errno.h>
 #include <linux/kvm.h>
 #include <stdlib.h>
@@ -13,6 +12,7 @@
 #include <unistd.h>
 
 #include "vcpu/base/kvm_ioctl.h"
+#include "vcpu/protocol/steal_msr.h"
 #include "vmm/dirty/dirty_vm.h"
 #include "vmm/machine/x86_boot.h"
 
@@ -77,29 +77,6 @@ static int map_memory(struct vm *vm, uint64_t mem_bytes, struct error *err)
 	return kvm_ioctl(err, vm->fd, KVM_SET_USER_MEMORY_REGION, &region);
 }
 
-/* The guest's writes of MSR_KVM_STEAL_TIME come to us; the kernel sees none. */
-static int catch_steal_msr(struct vm *vm, struct error *err)
-{
-	struct kvm_enable_cap to_userspace = {
-		.cap = KVM_CAP_X86_USER_SPACE_MSR,
-		.args = { KVM_MSR_EXIT_REASON_FILTER },
-	};
-	uint8_t denied[1] = { 0 }; /* a bit per MSR from base on: 0 is denied */
-	struct kvm_msr_filter filter = {
-		.flags = KVM_MSR_FILTER_DEFAULT_ALLOW,
-		.ranges[0] = {
-			.flags = KVM_MSR_FILTER_READ | KVM_MSR_FILTER_WRITE,
-			.nmsrs = 1,
-			.base = MSR_KVM_STEAL_TIME,
-			.bitmap = denied,
-		},
-	};
-
-	if (kvm_ioctl(err, vm->fd, KVM_ENABLE_CAP, &to_userspace) < 0)
-		return -1;
-	return kvm_ioctl(err, vm->fd, KVM_X86_SET_MSR_FILTER, &filter);
-}
-
 /* The local APICs are in the kernel, so that an IPI costs what it costs under any
  * VMM; there is no device that would need the PIC, the IOAPIC or the PIT. */
 static int split_irqchip(struct vm *vm, struct error *err)
@@ -142,7 +119,7 @@ int vm_init(struct vm *vm, const struct kvm *kvm, unsigned index, unsigned nr_vc
 	if (vm->fd < 0)
 		return -1;
 	if (dirty_prepare_vm(vm->fd, dirty, err) || split_irqchip(vm, err) < 0 ||
-	    widen_apic_ids(vm, err) < 0 || catch_steal_msr(vm, err) < 0 ||
+	    widen_apic_ids(vm, err) < 0 || steal_msr_catch(vm->fd, err) < 0 ||
 	    map_memory(vm, mem_bytes, err) < 0 || create_vcpus(vm, kvm, nr_vcpus, err)) {
 		vm_finish(vm);
 		return -1;

@@ -221,7 +221,7 @@ static const char *exit_name(uint64_t kind)
 		[VCPU_EXIT_WAKEUP] = "exit: wake-up",
 		[VCPU_EXIT_MMIO] = "exit: MMIO",
 		[VCPU_EXIT_IO] = "exit: I/O port",
-		[VCPU_EXIT_MSR_WRITE] = "exit: MSR",
+		[VCPU_EXIT_MSR] = "exit: MSR",
 		[VCPU_EXIT_SHUTDOWN] = "exit: shutdown",
 		[VCPU_EXIT_ERROR] = "exit: error",
 		[VCPU_EXIT_RING_FULL] = "exit: dirty ring full",

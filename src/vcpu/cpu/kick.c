@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/* Kicks: the signal that forces a vCPU out of the guest, and the wait for it. */
+#define _GNU_SOURCE
+#include <signal.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "vcpu/cpu/vcpu.h"
+
+#define NS_PER_S 1000000000ull
+
+void vcpu_wait_kick(uint64_t wait_ns)
+{
+	struct timespec wait = {
+		.tv_sec = (time_t)(wait_ns / NS_PER_S),
+		.tv_nsec = (long)(wait_ns % NS_PER_S),
+	};
+	sigset_t kick;
+
+	sigemptyset(&kick);
+	sigaddset(&kick, VCPU_KICK_SIGNAL);
+	sigtimedwait(&kick, NULL, &wait);
+}
+
+void vcpu_drain_kick(void)
+{
+	vcpu_wait_kick(0);
+}
+
+void vcpu_kick(const struct vcpu *v)
+{
+	syscall(SYS_tgkill, getpid(), v->tid, VCPU_KICK_SIGNAL);
+}

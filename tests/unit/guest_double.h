@@ -16,6 +16,7 @@ extern jmp_buf guest_exit_point;
 extern uint32_t guest_exit_code;
 extern char guest_said[1024]; /* on the console */
 extern unsigned guest_yields;
+extern void (*guest_works)(uint64_t us); /* called in the place of work; or NULL */
 
 /* Runs a statement of the guest's; true if it ended the run. */
 #define GUEST_EXITS(statement) (setjmp(guest_exit_point) ? 1 : ((statement), 0))

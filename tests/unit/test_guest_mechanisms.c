@@ -8,7 +8,6 @@
  */
 #include "unit.h"
 
-#include <signal.h>
 #include <string.h>
 
 #include "guest-kernel/base/platform.h"
@@ -19,6 +18,7 @@
 #include "guest-kernel/shootdown/ipi.h"
 #include "guest_cpu.h"
 #include "guest_double.h"
+#include "single_step.h"
 
 enum {
 	NR_VCPUS = 4,
@@ -281,31 +281,15 @@ START_TEST(an_answer_to_an_earlier_ticket_is_none)
 END_TEST
 
 /*
- * Another initiator takes a ticket between any two instructions of ours: the CPU traps behind
- * each. One that was taken in two steps is lost here whenever both fall around such a trap.
+ * Another initiator takes a ticket between any two instructions of ours. If ours was taken in
+ * two steps, one of the two is lost.
  */
-static volatile sig_atomic_t tickets_of_another;
+static unsigned tickets_of_another;
 
-static void take_one_too(int signal_number)
+static void take_one_too(void)
 {
-	(void)signal_number;
 	__atomic_fetch_add(&percpus[TARGET].requested, 1, __ATOMIC_RELAXED);
 	tickets_of_another++;
-}
-
-static inline __attribute__((always_inline)) void step_by_step(bool on)
-{
-	uint64_t trap_flag = on ? 0x100 : 0;
-
-	asm volatile("lea -128(%%rsp), %%rsp\n\t" /* the red zone */
-		     "pushfq\n\t"
-		     "andq $~0x100, (%%rsp)\n\t"
-		     "orq %0, (%%rsp)\n\t"
-		     "popfq\n\t"
-		     "lea 128(%%rsp), %%rsp"
-		     :
-		     : "r"(trap_flag)
-		     : "memory", "cc");
 }
 
 START_TEST(no_ticket_is_lost_or_given_twice_whoever_comes_between_two_instructions)
@@ -317,13 +301,11 @@ START_TEST(no_ticket_is_lost_or_given_twice_whoever_comes_between_two_instructio
 	uint64_t before = percpus[TARGET].requested;
 
 	percpus[TARGET].acked = UINT64_MAX; /* nobody waits */
-	signal(SIGTRAP, take_one_too);
-	step_by_step(true);
+	single_step_begin(take_one_too);
 	mechanism->flush_others(self, &targets);
-	step_by_step(false);
-	signal(SIGTRAP, SIG_DFL);
-	ck_assert_int_gt(tickets_of_another, 50);
-	ck_assert_uint_eq(percpus[TARGET].requested - before, 1 + (uint64_t)tickets_of_another);
+	single_step_end();
+	ck_assert_uint_gt(tickets_of_another, 50);
+	ck_assert_uint_eq(percpus[TARGET].requested - before, 1 + tickets_of_another);
 }
 END_TEST
 

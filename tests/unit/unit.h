@@ -34,6 +34,7 @@
 	X(guest_mechanisms) \
 	X(guest_memory)  \
 	X(guest_oracle)  \
+	X(guest_scenarios) \
 	X(guest_shootdown) \
 	X(guest_steal)   \
 	X(guest_vectors)  \

@@ -83,7 +83,8 @@ static void linger_until_preempted(const struct kvm_steal_time *own)
 		cpu_relax();
 }
 
-static const struct steps sound = {
+/* Sound, unless fault_select() is told otherwise. */
+struct steps steps = {
 	.try_defer = try_defer,
 	.answer_ipi = vector_shootdown,
 	.flush_self = shootdown_flush_self,
@@ -93,11 +94,8 @@ static const struct steps sound = {
 	.scenario = "storm",
 };
 
-struct steps steps;
-
 void fault_select(const char *name)
 {
-	steps = sound;
 	if (str_equal(name, "skip-ipi-flush"))
 		steps.answer_ipi = vector_shootdown_skipping_flush;
 	if (str_equal(name, "skip-local-flush"))

@@ -20,7 +20,7 @@ struct steps {
 
 extern struct steps steps;
 
-/* Chooses the steps. The faults of the host, and "none", leave the guest sound. */
+/* Replaces steps, once at start. The faults of the host, and "none", leave the guest sound. */
 void fault_select(const char *name);
 
 #endif

@@ -99,7 +99,7 @@
 	X(free_early, "free-early", "ipi,pv",                                                   \
 	  "guest, tables: free a page table right after the shootdown, without a grace period") \
 	X(hypercall_no_wait, "hypercall-no-wait", "hypercall",                                  \
-	  "host, hypercall: go on before the targets have left the guest (1ebfaa11ebb5)")       \
+	  "host, hypercall: go on before the targets have left the guest (Linux 1ebfaa11ebb5)")       \
 	X(drop_dirty_entry, "drop-dirty-entry", "ipi",                                          \
 	  "host, --dirty: forget one of the pages that each harvest found dirty")               \
 	X(mark_in_access, "mark-in-access", "ipi,pv",                                           \

@@ -105,7 +105,7 @@ static inline void pv_mark_preempted(uint8_t *preempted)
  * is set in it the caller flushes the vCPU's whole TLB between this call and the
  * entry: the request names no address space.
  *
- * The byte is exchanged in place, never read and then cleared (b043138246a4).
+ * The byte is exchanged in place, never read and then cleared (Linux b043138246a4).
  */
 static inline uint8_t pv_take(uint8_t *preempted)
 {

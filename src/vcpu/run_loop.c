@@ -170,7 +170,7 @@ static bool kicked(struct loop *l)
 	if (pcpus_slice_is_over(l->pcpus, l->i))
 		idle = idleness(l);
 	if (idle != VCPU_NOT_IDLE) {
-		steal_enter(l->v, 0); /* idle is not preempted (9ee83635d872) */
+		steal_enter(l->v, 0); /* idle is not preempted (Linux 9ee83635d872) */
 		return idle == VCPU_HALTED ? halt(l) : restart(l);
 	}
 	leave_slice(l, TRACE_WAIT);

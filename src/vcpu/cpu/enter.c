@@ -81,14 +81,18 @@ void vcpu_request_flush(struct vcpu *v)
 		vcpu_kick(v);
 }
 
-/* Outside it flushes on its way in; and once it has seen the request it has done so. */
+/* A vCPU outside the guest flushes before it enters. One that has cleared must_flush flushes
+ * next, and executes nothing before. */
 bool vcpu_flush_is_safe(const struct vcpu *v)
 {
 	return !__atomic_load_n(&v->in_guest, __ATOMIC_SEQ_CST) ||
 	       !__atomic_load_n(&v->must_flush, __ATOMIC_SEQ_CST);
 }
 
-/* KVM is interrupted once the instruction is over; before, it exits as it would without. */
+/*
+ * Lets KVM finish what is open and return before the guest executes anything: 0 if the same
+ * instruction made another exit, or -1 with EINTR once the instruction is over.
+ */
 static int run_immediately(struct vcpu *v)
 {
 	v->run->immediate_exit = 1;

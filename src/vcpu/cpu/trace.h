@@ -24,7 +24,7 @@ enum trace_kind {
 
 	TRACE_EXIT,	/* enum vcpu_exit_kind */
 	TRACE_MARK,	/* marked preempted */
-	TRACE_EXCHANGE, /* the byte as the exchange returned it (af3511ff7fa2) */
+	TRACE_EXCHANGE, /* the byte as the exchange returned it (Linux af3511ff7fa2) */
 	TRACE_FLUSH,	/* a deferred flush is prepared */
 
 	/* Of the conductor, in a ring of its own. */

@@ -21,7 +21,7 @@
  * What the guest learns about its CPU: whatever KVM supports, its APIC id, and
  * KVM's paravirtual features cut down to the two that minivmm provides itself.
  * PCID is hidden because a flush that is asked for names no address space, and
- * MWAIT because a CPU that waits in it may be woken without its flush (40cd58dbf121).
+ * MWAIT because a CPU that waits in it may be woken without its flush (Linux 40cd58dbf121).
  */
 static void adjust_cpuid(struct kvm_cpuid_entry2 *e, unsigned apic_id)
 {

@@ -72,7 +72,8 @@ void vcpu_finish(struct vcpu *v);
 /*
  * Takes these bits out of KVM_CPUID_FEATURES, so that the guest does not know of them. What
  * the host does with a steal-time page stays the same: a guest may have registered one all
- * the same, and finds its byte cleared (1eff0ada). Before the first run; 0, or -1 with an error.
+ * the same, and finds its byte cleared (Linux 1eff0ada). Before the first run; 0, or -1 with
+ * an error.
  */
 int vcpu_hide_features(struct vcpu *v, uint32_t features, struct error *err);
 
@@ -134,7 +135,7 @@ bool vcpu_wait_started(struct vcpu *v);
 /*
  * A flush of v that another vCPU's thread asks for. vcpu_request_flush() kicks v if it
  * is in the guest; once vcpu_flush_is_safe() v will execute nothing more without the
- * flush (1ebfaa11ebb5: a synchronous flush waits until its target has left the guest).
+ * flush (Linux 1ebfaa11ebb5: a synchronous flush waits until its target has left the guest).
  */
 void vcpu_request_flush(struct vcpu *v);
 bool vcpu_flush_is_safe(const struct vcpu *v);

@@ -6,7 +6,7 @@
  * KVM documents none of them as a flush. Each changes something that an
  * architectural CPU flushes on, and the self-check proves on every host that this
  * KVM does. Setting a register to the value that it has is not enough, nor is an
- * exit: newer kernels flush there too (4346db6e6e7a), older ones do not.
+ * exit: newer kernels flush there too (Linux 4346db6e6e7a), older ones do not.
  */
 #ifndef VCPU_FLUSH_H
 #define VCPU_FLUSH_H

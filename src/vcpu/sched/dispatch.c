@@ -85,7 +85,10 @@ static void end_slice(struct pcpus *p, struct pcpu *c, enum slice_end end)
 		replay_end_slice(p->config.replay, c->replayed, end);
 }
 
-/* The holder has a slice of its own, or one that was over: the guest yields in time. */
+/*
+ * Tells the guest that holds `c` whether its slice is over and was extended. If so it yields
+ * at the end of its shootdown, so that the extension lasts no longer than it has to.
+ */
 static void tell_extended(struct pcpus *p, struct pcpu *c, bool extended)
 {
 	struct mv_hint *hint = p->waiter[c->current].hint;
@@ -250,7 +253,8 @@ int dispatch_hand_over(struct pcpus *p, unsigned pcpu, enum slice_end end)
 	struct pcpu *c = &p->pcpu[pcpu];
 	uint64_t expired_ns = end == SLICE_expired ? c->slice_end_ns : 0;
 
-	/* The run is over for who gets the pCPU now: that is no decision. */
+	/* The run is being stopped, and nobody will use this pCPU: nothing is decided or recorded.
+	 */
 	if (p->stopping)
 		return NOBODY;
 	if (end == SLICE_halted && c->timed && monotonic_ns() >= c->slice_end_ns)
@@ -291,7 +295,10 @@ static int find_idle_pcpu(const struct pcpus *p, unsigned i)
 	return NOBODY;
 }
 
-/* The end of a slice that lasted on because nobody waited is when somebody comes. */
+/*
+ * A slice goes on beyond its end while nobody waits for the pCPU. Somebody has come to wait:
+ * such a slice ends at this moment.
+ */
 static void end_for_waiter(struct pcpus *p, struct pcpu *c, uint64_t now_ns)
 {
 	if (c->slice_end_ns < now_ns)

@@ -94,7 +94,8 @@ void replay_leave_out(struct replay *r, unsigned vcpu);
 /* Whether the vCPU that holds a pCPU is the one that is due there next. */
 bool replay_keeps(struct replay *r, unsigned pcpu, unsigned vcpu);
 
-/* Whether the end of its slice takes the pCPU from a vCPU, since one of them is due elsewhere. */
+/* Whether a vCPU loses its pCPU at the end of its slice: the recording has another slice for
+ * this pCPU, or for this vCPU on any. */
 bool replay_is_due(const struct replay *r, unsigned pcpu, unsigned vcpu);
 
 /* Gives up on the present part if a pCPU has waited too long; returns whether it did. */

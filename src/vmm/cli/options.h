@@ -61,7 +61,7 @@ struct options {
 
 	const char *abi_option; /* one given that needs a guest of abi.h, or NULL */
 	bool shootdown_given;
-	const char *free_word; /* behind "--", and not KEY=VALUE without blanks; NULL: none */
+	const char *free_word;	/* behind "--", and not KEY=VALUE without blanks; NULL: none */
 	const char *json_path;	/* NULL: none */
 	const char *trace_path; /* likewise */
 	const char *record_path;
@@ -89,7 +89,8 @@ int options_parse_over(const struct options *defaults, int argc, char *const arg
 /* Sets an option, by its name in the table, as the command line would. 0, or -1 (EXIT_USAGE). */
 int options_set(struct options *o, const char *name, const char *value, struct error *err);
 
-/* What goes without saying, but for what depends on other options or on the machine. */
+/* Sets every option to its default, but for defaults that depend on other options or on the
+ * machine: options_parse() sets those once it knows the rest. */
 void options_set_defaults(struct options *o);
 enum slice_alignment options_default_slice_alignment(const struct options *o);
 uint64_t options_default_timeout_ns(const struct options *o);

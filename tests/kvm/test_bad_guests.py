@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Guests that misbehave: an orderly end that names the vCPU, its rip and the reason."""
 
+import in_lab
 from kvmtest import PCPU_LIST, Suite, run_json, test_guest
 
 AT = r'^FAIL: vCPU \d+ of VM 0 at rip 0x[0-9a-f]+: '
@@ -78,7 +79,7 @@ CASES = [
 ]
 
 TIMEOUT_S = 1  # for guests that hang
-QUICK_S = 10   # for all of them to be over
+QUICK_S = 10 * in_lab.SLOWNESS  # for all of them to be over
 
 
 def run_guest(guest, case, *options):

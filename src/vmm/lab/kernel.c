@@ -131,8 +131,11 @@ static int look_at(const char *path, const struct stat *st, int kind, struct FTW
 
 static bool find_module(const struct lab_kernel *kernel, const char *name)
 {
+	char directory[PATH_MAX + 2]; /* itself, where the path is a link to it */
+
 	search.name = name;
-	return nftw(kernel->modules, look_at, 16, FTW_PHYS) == 1;
+	snprintf(directory, sizeof(directory), "%s/.", kernel->modules);
+	return nftw(directory, look_at, 16, FTW_PHYS) == 1;
 }
 
 /* The command that prints a module, by the end of its name. */

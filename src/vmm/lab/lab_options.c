@@ -95,7 +95,7 @@ static int add_include(void *target, const struct command_row *row, const char *
 	struct lab_options *o = target;
 
 	if (o->nr_includes == LAB_MAX_INCLUDES)
-		return bad_value(row, value, "is one too many: at most 64", err);
+		return bad_value(row, value, "is one too many: at most 1024", err);
 	o->include[o->nr_includes++] = value;
 	return 0;
 }

@@ -10,7 +10,7 @@
 #include "vcpu/base/error.h"
 
 #define LAB_MAX_PCPUS	 32
-#define LAB_MAX_INCLUDES 64
+#define LAB_MAX_INCLUDES 1024
 #define LAB_MIN_MEMORY	 (256ull << 20)
 
 enum lab_machine { LAB_SVM, LAB_VMX };

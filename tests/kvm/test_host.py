@@ -38,10 +38,21 @@ def without_device():
 
 
 def device_is_no_kvm():
-    for other in '/dev/null', '/etc/passwd':
-        result = in_own_mounts(f'mount --bind {other} /dev/kvm')
+    for script in ('mount --bind /dev/null /dev/kvm', 'mount --bind /etc/passwd /dev/kvm',
+                   'mount -t tmpfs none /dev; mkdir /dev/kvm'):
+        result = in_own_mounts(script)
         result.require_status(3)
         result.require_one_error('/dev/kvm is no KVM')
+
+
+def sweep_without_proc():
+    """A sweep starts itself again and again, by a path that is not /proc's."""
+    with tempfile.TemporaryDirectory() as directory:
+        shell = ['sh', '-ec', 'mount -t tmpfs none /proc; exec "$@"', 'sh']
+        result = run('--repeats', 1, '--count', 20, '--vcpus-per-pcpu', 1, '--pcpus', PCPU_LIST,
+                     '--out', directory, '--quiet', GUEST,
+                     command=['unshare', '--mount', *shell, MINIVMM, 'sweep'])
+        result.require_status(0)
 
 
 # ---- limits --------------------------------------------------------------------------
@@ -67,6 +78,13 @@ def memory_for_the_guest_is_named():
     result = run('--mem', '512M', *RUN, command=['prlimit', f'--as={128 << 20}', MINIVMM])
     result.require_status(3)
     result.require_one_error('cannot allocate 512M of guest memory')
+
+
+def too_few_pending_signals():
+    """Each slice timer takes one."""
+    result = run(*RUN, command=['prlimit', '--sigpending=0', MINIVMM])
+    result.require_status(3)
+    result.require_one_error('ulimit -i')
 
 
 def too_few_files():
@@ -157,9 +175,11 @@ if os.geteuid() == 0:
     suite.test('no permission for /dev/kvm', without_permission)
     suite.test('no /dev/kvm', without_device)
     suite.test('/dev/kvm is no KVM', device_is_no_kvm)
+    suite.test('sweep without /proc', sweep_without_proc)
 suite.test('too little memory', too_little_memory)
 suite.test('memory for the guest is named', memory_for_the_guest_is_named)
 suite.test('too few files', too_few_files)
+suite.test('too few pending signals', too_few_pending_signals)
 suite.test('stdout is a broken pipe', broken_pipe)
 suite.test('stdout and JSON on a full disk', full_disk)
 for some_closed, a_status in ('<&-', 0), ('>&-', 3), ('2>&-', 0), ('<&- >&- 2>&-', 3):

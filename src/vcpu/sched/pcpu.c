@@ -111,7 +111,10 @@ int pcpus_attach(struct pcpus *p, unsigned i, struct error *err)
 	w->tid = (pid_t)syscall(SYS_gettid);
 	event._sigev_un._tid = w->tid;
 	if (timer_create(CLOCK_MONOTONIC, &event, &w->slice_timer))
-		return error_set_errno(err, EXIT_HOST, errno, "cannot create a slice timer");
+		return error_set_errno(err, EXIT_HOST, errno,
+				       "cannot create a slice timer for each of %u vCPUs (ulimit "
+				       "-i, pending signals, allows too few)",
+				       p->nr_entities);
 	w->has_timer = true;
 	host_policy_let_wakers_finish();
 	if (host_policy_is_real_time())

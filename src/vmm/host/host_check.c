@@ -44,6 +44,10 @@ static int open_error(struct error *err)
 		return error_set(err, EXIT_HOST,
 				 "no permission to use " KVM_PATH ": join the group "
 				 "kvm (usermod -aG kvm $USER, then log in again) or run as root");
+	case EISDIR:
+		return error_set(err, EXIT_HOST,
+				 KVM_PATH " is no KVM, but a directory: remove it, then load the "
+					  "KVM module of this CPU (modprobe kvm_intel or kvm_amd)");
 	default:
 		return error_set_errno(err, EXIT_HOST, errno, "cannot open " KVM_PATH);
 	}

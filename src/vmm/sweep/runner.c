@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/auxv.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -46,7 +47,10 @@ static _Noreturn void become_run(char *const argv[], int stderr_fd, pid_t parent
 		sigemptyset(&none);
 		sigprocmask(SIG_SETMASK, &none, NULL);
 		execv("/proc/self/exe", argv);
-		dprintf(STDERR_FILENO, "minivmm: exec of itself: %s\n", strerror(errno));
+		/* Without /proc it is where it was started from, unless somebody has moved it. */
+		execv((const char *)getauxval(AT_EXECFN), argv);
+		dprintf(STDERR_FILENO, "minivmm: cannot start itself (is /proc mounted?): %s\n",
+			strerror(errno));
 	}
 	_exit(EXEC_FAILED);
 }

@@ -28,6 +28,9 @@
 
 enum { N = BED_MAX_VCPUS, NO_ENTRY = 255, FIRST_MEMORY = 7 };
 
+/* Guest-physical 0 here: not NULL, which no pointer is counted from. */
+#define RAM_ADDRESS 4096ull
+
 /* What the vCPUs share but for the memory of the shipped code, see accesses.h. */
 static struct world {
 	uint32_t pte[N];      /* of each initiator's page */
@@ -251,7 +254,8 @@ void bed_mmio_write(uint64_t gpa, uint64_t value, uint32_t bytes)
 	}
 	g->exits = true;
 	g->gpa = gpa;
-	g->value = value;
+	/* The flush mask is on this stack: the one address that a guest here passes. */
+	g->value = gpa == MV_DOORBELL_GPA + MV_DB_FLUSH ? value - RAM_ADDRESS : value;
 	g->bytes = bytes;
 	g->step = "goes on behind its exit";
 	g->may_step = has_no_interrupt;
@@ -742,7 +746,8 @@ static void vcpu_thread(unsigned self)
 
 	host_stack[self] = (uintptr_t)__builtin_frame_address(0);
 	vcpu_run_loop(&vcpus[self], &pcpus, vcpu_threads[self].i, &handler);
-	wrong = "a vCPU's thread ends";
+	if (!wrong)
+		wrong = "a vCPU's thread ends";
 }
 
 static void buffer_thread(unsigned self);
@@ -826,9 +831,10 @@ static void reset(void)
 	w.kernel_marks_left = stage->kernel_marks;
 	w.nmis_left = stage->nmis;
 	w.kicks_left = stage->kicks;
-	vm = (struct vm){
-		.index = stage->vm, .mem.bytes = ~0ull, .nr_vcpus = stage->nr_vcpus, .vcpu = vcpus
-	};
+	vm = (struct vm){ .index = stage->vm,
+			  .mem = { (struct guest_ram *)RAM_ADDRESS, ~0ull },
+			  .nr_vcpus = stage->nr_vcpus,
+			  .vcpu = vcpus };
 	for (unsigned v = 0; v < stage->nr_vcpus; v++) {
 		reset_percpu(v);
 		reset_vcpu(v);

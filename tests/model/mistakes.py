@@ -22,11 +22,12 @@ PV = 'include/minivmm/pv_flush.h'
 STEAL = 'src/vcpu/protocol/steal.c'
 EXCHANGE = '''__atomic_compare_exchange_n(preempted, &state, state | KVM_VCPU_FLUSH_TLB, false,
     __ATOMIC_SEQ_CST, __ATOMIC_RELAXED)'''
-FLUSH_SEEN = 'if (!(byte & KVM_VCPU_FLUSH_TLB)) return; v->flush->flush(v);'
+FLUSH_SEEN = 'if (!(byte & KVM_VCPU_FLUSH_TLB)) return; v->stats.flush_requests++; v->flush->flush(v);'
 
 # The stages to try where it is known which will find it; elsewhere all are, one after the other.
 STAGES = {
     'src/vcpu': ['hypercall', 'hypercall-each-other'],
+    'src/vcpu/cpu/idle.c': ['halted-nmi'],
     'src/vmm/machine': ['yield', 'hypercall'],
     'src/guest-kernel/mechanisms/hypercall.c': ['hypercall'],
     'src/guest-kernel/mechanisms/ipi_yield.c': ['yield'],
@@ -124,6 +125,9 @@ MISTAKES = [
         ('''if (!pcpus_acquire(l->pcpus, l->i, &waited_ns)) return false;
          enter_slice(l, waited_ns);''',
          'if (!pcpus_acquire(l->pcpus, l->i, &waited_ns)) return false;')]),
+    ('an NMI lets a halted vCPU in', 'src/vcpu/cpu/idle.c', [
+        ('set_state(v, KVM_MP_STATE_UNINITIALIZED); vcpu_enter(v, ret_exit);',
+         'set_state(v, KVM_MP_STATE_HALTED); vcpu_enter(v, ret_exit);')]),
     ('a yield goes to VM 0', 'src/vmm/machine', [
         ('(int)(t->i - v->index + (unsigned)target)', '(int)target')]),
 

@@ -110,6 +110,7 @@ START_TEST(a_flush_that_was_asked_for_is_done_once)
 	steal_leave(&v); /* marked twice: the request stays (CVE-2019-3016) */
 	steal_enter(&v, 0);
 	ck_assert_uint_eq(flushes, 1);
+	ck_assert_uint_eq(v.stats.flush_requests, 1);
 	ck_assert_uint_eq(v.stats.flushes, 1);
 	steal_leave(&v);
 	steal_enter(&v, 0);

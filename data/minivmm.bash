@@ -65,7 +65,7 @@ _minivmm() {
 	--dirty) COMPREPLY=($(compgen -W "$_minivmm_dirty" -- "$word")) ;;
 	--inject) COMPREPLY=($(compgen -W "$_minivmm_faults" -- "$word")) ;;
 	scenario) COMPREPLY=($(compgen -W "$_minivmm_scenarios" -- "$word")) ;;
-	--machine) COMPREPLY=($(compgen -W "svm" -- "$word")) ;;
+	--machine) COMPREPLY=($(compgen -W "svm vmx" -- "$word")) ;;
 	--paging) COMPREPLY=($(compgen -W "nested shadow" -- "$word")) ;;
 	--modules | --keep) COMPREPLY=($(compgen -d -- "$word")) ;;
 	--kernel | --include) COMPREPLY=($(compgen -f -- "$word")) ;;

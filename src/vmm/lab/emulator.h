@@ -58,6 +58,10 @@ void qemu_name(char name[64]);
 int qemu_check(struct error *err); /* that it is installed: 0, or -1 with EXIT_HOST */
 int qemu_start(const struct machine_plan *plan, struct emulator *ret_emulator, struct error *err);
 
+void bochs_name(char name[64]);
+int bochs_check(struct error *err);
+int bochs_start(const struct machine_plan *plan, struct emulator *ret_emulator, struct error *err);
+
 /* The registers of its CPUs, as it prints them, to be freed; NULL if it does not answer. */
 char *qemu_read_registers(const struct emulator *e);
 

@@ -160,7 +160,10 @@ static void add_environment(struct lab *lab)
 	}
 	snprintf(text, sizeof(text), "PATH=%.3000s:" AGENT_PATH, path ? path : "/usr/bin:/bin");
 	list_add(&list, text);
-	qemu_name(name);
+	if (lab->options.machine == LAB_VMX)
+		bochs_name(name);
+	else
+		qemu_name(name);
 	snprintf(text, sizeof(text), HOST_EMULATOR_VARIABLE "=%s", name);
 	list_add(&list, text);
 	list_end(&list, &lab->fs, AGENT_DIRECTORY "/environment");
@@ -199,11 +202,28 @@ static void add_outputs(struct lab *lab)
 
 /* ---- the machine's image ------------------------------------------------------------------ */
 
+/* Bochs refuses KVM's descriptor of posted interrupts, so that it must not use any. */
+static int add_vmx_modules(struct lab *lab, struct error *err)
+{
+	char list[2048] = "";
+
+	if (lab_kernel_add_module(&lab->kernel, &lab->fs, "kvm-intel",
+				  lab->options.shadow ? "enable_apicv=0 ept=0"
+						      : "enable_apicv=0 ept=1",
+				  true, list, err))
+		return -1;
+	add_text(&lab->fs, AGENT_DIRECTORY "/modules", list);
+	add_text(&lab->fs, AGENT_DIRECTORY "/serial", "");
+	return 0;
+}
+
 static int add_modules(struct lab *lab, struct error *err)
 {
 	static const char *const channel[] = { "virtio_pci", "virtio_console" };
 	char list[2048] = "";
 
+	if (lab->options.machine == LAB_VMX)
+		return add_vmx_modules(lab, err);
 	for (unsigned i = 0; i < sizeof(channel) / sizeof(channel[0]); i++) {
 		if (lab_kernel_add_module(&lab->kernel, &lab->fs, channel[i], "", false, list, err))
 			return -1;
@@ -414,9 +434,9 @@ static int prepare(struct lab *lab, struct error *err)
 {
 	const struct lab_options *o = &lab->options;
 
-	if (o->machine == LAB_VMX)
-		return error_set(err, EXIT_HOST, "lab: --machine vmx is not there yet");
-	if (check_words(lab, err) || qemu_check(err) ||
+	bool vmx = o->machine == LAB_VMX;
+
+	if (check_words(lab, err) || (vmx ? bochs_check(err) : qemu_check(err)) ||
 	    lab_kernel_find(&lab->kernel, o->kernel, o->modules, err) || build_image(lab, err) ||
 	    check_memory(lab, err))
 		return -1;
@@ -434,7 +454,8 @@ static int run_machine(struct lab *lab, struct error *err)
 	r->shows_progress = isatty(STDERR_FILENO);
 	r->takes_input = lab->options.shell || !isatty(STDIN_FILENO);
 	signal(SIGPIPE, SIG_IGN);
-	if (qemu_start(&plan, &lab->emulator, err))
+	if (lab->options.machine == LAB_VMX ? bochs_start(&plan, &lab->emulator, err)
+					    : qemu_start(&plan, &lab->emulator, err))
 		return -1;
 	take_terminal(lab);
 	relay_run(r);

@@ -24,6 +24,7 @@
 #define SILENCE_S     90
 #define SILENCE_CPU_S 45
 #define SILENCE_MAX_S 240
+#define BOCHS_SLOWNESS 4
 #define TICK_MS	      200
 
 static uint64_t clock_ns(clockid_t clock)
@@ -261,9 +262,10 @@ static void look_at_clock(struct relay *r)
 	uint64_t now = clock_ns(CLOCK_MONOTONIC);
 	uint64_t silent_ns = now - r->last_sign_ns;
 	uint64_t cpu_ns = emulator_cpu_ns(r) - r->last_sign_cpu_ns;
+	uint64_t s = NS_PER_S * (r->options->machine == LAB_VMX ? BOCHS_SLOWNESS : 1);
 
-	if ((silent_ns > SILENCE_S * NS_PER_S && cpu_ns > SILENCE_CPU_S * NS_PER_S) ||
-	    silent_ns > SILENCE_MAX_S * NS_PER_S)
+	if ((silent_ns > SILENCE_S * s && cpu_ns > SILENCE_CPU_S * s) ||
+	    silent_ns > SILENCE_MAX_S * s)
 		r->death = "hangs";
 	if (r->options->timeout_ns && now - r->started_ns > r->options->timeout_ns)
 		r->death = "still ran when the time of --timeout was over";

@@ -55,6 +55,7 @@
 	X(phase_gate)    \
 	X(probe)         \
 	X(pv_flush)      \
+	X(refusals)      \
 	X(replay)        \
 	X(report)        \
 	X(rerun_command) \

@@ -27,6 +27,7 @@ bool running[N] = true; /* in guest mode */
 bool halted[N];
 bool irq[N];	      /* in its interrupt handler */
 bool ipi[N];	      /* pending */
+bool nmi[N];	      /* one has come */
 byte requested[N];    /* the last ticket taken */
 byte acked[N];	      /* the last ticket served */
 
@@ -34,6 +35,9 @@ byte acked[N];	      /* the last ticket served */
 byte remapped;	      /* the PTE is the new one */
 byte old[N] = PAGES;  /* this vCPU's TLB has the old translation */
 byte complete;	      /* the shootdown is over: nobody may use the old one */
+
+/* Who gets an NMI: the one vCPU that is a target and nothing else. */
+#define NMI(i) ((i) == N - 1)
 
 /* The vCPU's own code executes: it has a pCPU, and no interrupt is being served. */
 #define GUEST(i) (running[i] && !irq[i])
@@ -189,16 +193,24 @@ inline lose_pcpu(i)
 #endif
 }
 
-/* A halted vCPU is marked once it could run again, or, if the policy says so, at once. */
+/*
+ * A halted vCPU is marked once it could run again, or, if the policy says so, at once. An NMI,
+ * of which nothing is seen but that it wakes, may come instead of an interrupt, once: so that
+ * the number of states stays small.
+ */
 inline wake_up(i)
 {
 #ifdef MARK_HALTED
 	atomic { halted[i] -> mark(i) };
 end_halted:
-	atomic { ipi[i] -> halted[i] = false }
+	atomic { ipi[i] || (NMI(i) && !nmi[i]) -> nmi[i] = nmi[i] || !ipi[i]; halted[i] = false }
 #else
-	atomic { halted[i] && ipi[i] -> halted[i] = false };
+	atomic { halted[i] && (ipi[i] || (NMI(i) && !nmi[i])) -> nmi[i] = nmi[i] || !ipi[i]; halted[i] = false };
 	mark(i)
+#endif
+#ifdef ENTER_BY_NMI
+	atomic { running[i] = true }; /* in KVM, before the host has the vCPU back */
+	running[i] = false
 #endif
 }
 

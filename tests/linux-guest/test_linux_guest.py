@@ -20,15 +20,12 @@ PV_LINE = 'KVM setup pv remote TLB flush'
 RUN_MS = 1500
 GUEST_S, LAB_S = 240, 300
 
-# name, how the host translates, options, exit status, whether the kernel may send paravirtual
-# flushes, whether it has to have sent some
+# name, how the host translates, options, whether the kernel sends paravirtual flushes. No fault
+# is among them: docs/linux-guest.md says why none can be seen here.
 CASES = [
-    ('paravirtual, nested paging', 'nested', ['--shootdown', 'pv'], 0, True),
-    ('by IPI, nested paging', 'nested', ['--shootdown', 'ipi'], 0, False),
-    ('paravirtual, shadow paging', 'shadow', ['--shootdown', 'pv'], 0, True),
-    ('a fault: skip-deferred-flush', 'shadow', ['--inject', 'skip-deferred-flush'], 1, True),
-    ('a fault: lose-flush-bit', 'shadow', ['--inject', 'lose-flush-bit'], 1, True),
-    ('a fault: mark-while-running', 'shadow', ['--inject', 'mark-while-running'], 1, True),
+    ('paravirtual, nested paging', 'nested', ['--shootdown', 'pv'], True),
+    ('by IPI, nested paging', 'nested', ['--shootdown', 'ipi'], False),
+    ('paravirtual, shadow paging', 'shadow', ['--shootdown', 'pv'], True),
 ]
 
 
@@ -64,15 +61,15 @@ def run(initramfs, paging, options, work):
     return done.returncode, done.stdout.decode('utf-8', 'replace'), figures
 
 
-def judge(result, wanted_status, paravirtual):
+def judge(result, paravirtual):
     """What is wrong, or None."""
     status, text, figures = result
     found = re.search(r'linux-guest: cpus=4 remaps=(\d+) reads=(\d+) stale=(\d+)', text)
-    if status != wanted_status:
-        return f'exit status {status} instead of {wanted_status}'
+    if status != 0:
+        return f'exit status {status}'
     if not found or int(found[1]) == 0:
         return 'nothing was checked'
-    if (int(found[3]) > 0) != (wanted_status == 1):
+    if int(found[3]) > 0:
         return f'{found[3]} stale reads'
     if (PV_LINE in text) != paravirtual:
         return 'the kernel says otherwise about paravirtual flushes'
@@ -89,10 +86,10 @@ def main():
     print(f'1..{len(CASES)}')
     with tempfile.TemporaryDirectory() as work:
         initramfs = make_initramfs(work)
-        for number, (name, paging, options, status, paravirtual) in enumerate(CASES, 1):
+        for number, (name, paging, options, paravirtual) in enumerate(CASES, 1):
             start = time.monotonic()
             result = run(initramfs, paging, options, work)
-            why = judge(result, status, paravirtual)
+            why = judge(result, paravirtual)
             print(f'{"not ok" if why else "ok"} {number} - {name} '
                   f'({time.monotonic() - start:.0f} s)', flush=True)
             if why:

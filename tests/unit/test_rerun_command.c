@@ -114,6 +114,7 @@ START_TEST(the_command_means_the_same_run)
 		"mv --flush-via sregs --duration 1234567ns --count 9 --seed 18446744073709551615 "
 		"--inject lose-flush-bit --timeout 90s --sched gang g -- scenario=storm a=b",
 		"mv --vcpus 256 --mem 4198400 --duration 1h --timeout 1ms g",
+		"mv --mem 64M --initrd image --strict-io --shootdown pv g -- console=ttyS0",
 		"mv --mark-exits --hide steal-time,pv-tlb-flush g",
 		"mv --shootdown pv,hypercall --dirty ring --dirty-every 3ms g",
 		"mv --inject drop-dirty-entry g",
@@ -131,6 +132,7 @@ START_TEST(the_command_means_the_same_run)
 		o.seed_given = true;
 		o.program = again.program = NULL;
 		o.guest_path = again.guest_path = NULL;
+		o.initrd_path = again.initrd_path = NULL;
 		o.abi_option = again.abi_option = NULL;
 		o.shootdown_given = again.shootdown_given = false;
 		ck_assert_msg(memcmp(&o, &again, sizeof(o)) == 0, "%s", command);

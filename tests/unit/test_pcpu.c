@@ -427,10 +427,12 @@ END_TEST
 START_TEST(memory_that_cannot_be_had_is_reported)
 {
 	struct pcpu_config config = stage_config(NEVER_OVER);
+	static const int host_cpu[NR_PCPUS];
 	struct pcpus p;
 	struct error err;
 
-	for (unsigned more = 0; more < 3; more++) {
+	config.host_cpu = host_cpu;
+	for (unsigned more = 0; more < 3 + NR_PCPUS; more++) {
 		fail_allocation_after(more);
 		ck_assert_int_eq(pcpus_init(&p, &config, &err), -1);
 		ck_assert_int_eq(err.status, EXIT_HOST);

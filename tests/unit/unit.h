@@ -59,6 +59,7 @@
 	X(replay)        \
 	X(report)        \
 	X(rerun_command) \
+	X(run_loop)      \
 	X(sched_policy)  \
 	X(schedule_file) \
 	X(selfcheck)     \

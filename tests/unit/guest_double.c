@@ -25,6 +25,7 @@ uint32_t guest_exit_code;
 char guest_said[1024];
 unsigned guest_yields;
 void (*guest_works)(uint64_t us);
+const struct platform *guest_doorbell;
 
 struct percpu percpus[MV_MAX_VCPUS];
 uint64_t clock_ns_per_tick_32 = 1ull << 32;
@@ -88,11 +89,18 @@ static void double_yield(void)
 	guest_cpu.tsc += 1000000; /* whoever yields is away for long */
 }
 
-const struct platform *platform = &(const struct platform){
+static const struct platform double_platform = {
 	.puts = double_puts,
 	.exit = double_exit,
 	.yield = double_yield,
 };
+
+/* Before main(): no test sees the doorbell that does not ask for it. */
+static __attribute__((constructor)) void replace_doorbell(void)
+{
+	guest_doorbell = platform;
+	platform = &double_platform;
+}
 
 void guest_double_memory(uint64_t nr_pages)
 {

@@ -18,6 +18,9 @@ extern char guest_said[1024]; /* on the console */
 extern unsigned guest_yields;
 extern void (*guest_works)(uint64_t us); /* called in the place of work; or NULL */
 
+/* The platform that ships, in the place of which the guest's C finds one of these tests. */
+extern const struct platform *guest_doorbell;
+
 /* Runs a statement of the guest's; true if it ended the run. */
 #define GUEST_EXITS(statement) (setjmp(guest_exit_point) ? 1 : ((statement), 0))
 

@@ -192,6 +192,28 @@ START_TEST(the_next_section_is_not_waited_for)
 }
 END_TEST
 
+static uint32_t straggler;
+
+static void straggler_leaves(void)
+{
+	waits++;
+	section_boundary(&percpus[straggler]);
+}
+
+START_TEST(every_target_is_waited_for)
+{
+	make_guest(NR_VCPUS - 1);
+	guest_cpu.relax = straggler_leaves;
+	for_each_target (target, &self->targets) {
+		straggler = target;
+		waits = 0;
+		section_boundary(&percpus[straggler]);
+		sections_wait(self);
+		ck_assert_uint_eq(waits, 1);
+	}
+}
+END_TEST
+
 START_TEST(a_grace_period_that_skips_readers_does_not_wait)
 {
 	make_guest(NR_VCPUS - 1);
@@ -251,6 +273,20 @@ START_TEST(the_inverted_answers_are_inverted)
 }
 END_TEST
 
+START_TEST(every_vcpu_has_an_arena_of_its_own)
+{
+	guest_double_vcpus(NR_VCPUS, 1);
+	paging_add_arenas(NR_VCPUS);
+	for (uint32_t i = 0; i < NR_VCPUS; i++) {
+		ck_assert_ptr_nonnull(percpus[i].arena_table);
+		ck_assert_ptr_eq(percpus[i].arena_table,
+				 paging_leaf_table(&percpus[i], paging_arena_gva(i)));
+		for (uint32_t k = 0; k < i; k++)
+			ck_assert_ptr_ne(percpus[i].arena_table, percpus[k].arena_table);
+	}
+}
+END_TEST
+
 #define TESTS(X)                                                                \
 	X(a_vcpu_reads_in_turn_what_those_map_whose_target_it_is)               \
 	X(who_is_away_is_left_out_and_flushes_when_it_comes_back)               \
@@ -258,7 +294,9 @@ END_TEST
 	X(to_load_other_tables_is_a_flush)                                      \
 	X(a_grace_period_ends_when_the_section_does)                            \
 	X(readers_are_looked_at_behind_the_barrier)                             \
+	X(every_vcpu_has_an_arena_of_its_own)                                   \
 	X(the_next_section_is_not_waited_for)                                   \
+	X(every_target_is_waited_for)                                           \
 	X(a_grace_period_that_skips_readers_does_not_wait)                      \
 	X(each_fault_of_the_guest_replaces_one_step_and_those_of_the_host_none) \
 	X(the_inverted_answers_are_inverted)

@@ -36,5 +36,23 @@ START_TEST(flushes_are_deferred_only_if_all_five_conditions_hold)
 }
 END_TEST
 
-#define CASES(X) X(flushes_are_deferred_only_if_all_five_conditions_hold)
+START_TEST(every_target_that_is_preempted_counts)
+{
+	static const uint32_t members[] = { 0, 64, MV_MAX_VCPUS - 1 };
+	struct targets targets = { 0 };
+
+	percpus[1].steal.preempted = KVM_VCPU_PREEMPTED; /* and is no target */
+	for (unsigned i = 0; i < COUNT_OF(members); i++)
+		targets_add(&targets, members[i]);
+	ck_assert_uint_eq(steal_count_preempted(&targets), 0);
+	for (unsigned i = 0; i < COUNT_OF(members); i++) {
+		percpus[members[i]].steal.preempted = KVM_VCPU_PREEMPTED;
+		ck_assert_uint_eq(steal_count_preempted(&targets), i + 1);
+	}
+}
+END_TEST
+
+#define CASES(X)                                                \
+	X(flushes_are_deferred_only_if_all_five_conditions_hold) \
+	X(every_target_that_is_preempted_counts)
 UNIT_SUITE(guest_steal, CASES)

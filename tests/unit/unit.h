@@ -31,12 +31,14 @@
 	X(dirty)         \
 	X(elf)           \
 	X(guest_args)    \
+	X(guest_doorbell) \
 	X(guest_mechanisms) \
 	X(guest_memory)  \
 	X(guest_oracle)  \
 	X(guest_scenarios) \
 	X(guest_shootdown) \
 	X(guest_steal)   \
+	X(guest_trace)   \
 	X(guest_vectors)  \
 	X(hist)          \
 	X(host_cpus)     \

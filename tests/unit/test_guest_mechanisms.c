@@ -281,14 +281,15 @@ START_TEST(an_answer_to_an_earlier_ticket_is_none)
 END_TEST
 
 /*
- * Another initiator takes a ticket between any two instructions of ours. If ours was taken in
- * two steps, one of the two is lost.
+ * Another initiator takes a ticket, and awaits the target, between any two instructions of ours.
+ * If ours was taken in two steps, one of the two is lost.
  */
 static unsigned tickets_of_another;
 
 static void take_one_too(void)
 {
 	__atomic_fetch_add(&percpus[TARGET].requested, 1, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&hints[TARGET].awaited, 1, __ATOMIC_RELAXED);
 	tickets_of_another++;
 }
 
@@ -306,6 +307,7 @@ START_TEST(no_ticket_is_lost_or_given_twice_whoever_comes_between_two_instructio
 	single_step_end();
 	ck_assert_uint_gt(tickets_of_another, 50);
 	ck_assert_uint_eq(percpus[TARGET].requested - before, 1 + tickets_of_another);
+	ck_assert_uint_eq(hints[TARGET].awaited, tickets_of_another);
 }
 END_TEST
 

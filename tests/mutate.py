@@ -391,4 +391,5 @@ def main():
     return 0 if all(share(*pair) >= options.least for pair in counts.values()) else 1
 
 
-sys.exit(main())
+if __name__ == '__main__':
+    sys.exit(main())

@@ -29,6 +29,7 @@ static struct {
 	void (*observe)(struct kvm_double_vcpu *v, unsigned long request, const void *argument);
 	struct failure failure[MOST_FAILING];
 	unsigned nr_failures;
+	int last_fd;
 	unsigned calls[256]; /* by the number in the request */
 } d;
 
@@ -56,6 +57,11 @@ void kvm_double_fail(unsigned long request, unsigned more, unsigned times, int e
 unsigned kvm_double_calls(unsigned long request)
 {
 	return d.calls[_IOC_NR(request)];
+}
+
+int kvm_double_last_fd(void)
+{
+	return d.last_fd;
 }
 
 void kvm_double_set_guest(int (*enter)(struct kvm_double_vcpu *v))
@@ -157,6 +163,7 @@ int __wrap_ioctl(int fd, unsigned long request, ...)
 	if (_IOC_TYPE(request) != KVMIO)
 		return __real_ioctl(fd, request, argument);
 	d.calls[_IOC_NR(request)]++;
+	d.last_fd = fd;
 	int failed = has_to_fail(request);
 	if (!failed && request == KVM_RUN)
 		failed = run();

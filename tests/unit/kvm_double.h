@@ -30,6 +30,9 @@ void kvm_double_fail(unsigned long request, unsigned more, unsigned times, int e
 /* How often `request` was made. */
 unsigned kvm_double_calls(unsigned long request);
 
+/* What the last request of KVM's was made of. */
+int kvm_double_last_fd(void);
+
 /*
  * What KVM_RUN does, unless it is to return at once (immediate_exit): 0 and an exit in
  * kvm_run, or an errno.

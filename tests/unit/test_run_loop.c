@@ -387,7 +387,7 @@ START_TEST(a_kick_within_the_slice_takes_the_byte)
 }
 END_TEST
 
-/* Rule 15 of the guest interface: a halted vCPU is not marked, unless the mechanism wants it so. */
+/* Rule 15 of docs/protocol.md: a halted vCPU is not marked, unless the mechanism wants it so. */
 static void find_halted(bool marks_when_halted)
 {
 	static const struct script_step idles[] = {

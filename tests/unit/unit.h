@@ -30,6 +30,7 @@
 	X(console)       \
 	X(dirty)         \
 	X(elf)           \
+	X(exits)         \
 	X(guest_args)    \
 	X(guest_doorbell) \
 	X(guest_mechanisms) \

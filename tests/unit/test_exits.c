@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: MIT */
+/* What a guest asks of the VMM, in a machine of two VMs: who is meant, and what is told. */
+#include "unit.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "kvm_double.h"
+#include "vmm/machine/exits.h"
+
+#define NR_VMS	  2
+#define MEM_BYTES 0x10000
+#define MASK_GPA  0x1000
+
+static struct kvm kvm;
+static struct vcpu vcpus[NR_VMS][MV_MAX_VCPUS];
+static struct vm vms[NR_VMS];
+static struct machine machine;
+static struct vcpu_thread thread; /* of the vCPU that asks */
+static _Alignas(4096) uint8_t memory[MEM_BYTES];
+
+/* What was asked of KVM, and of other vCPUs. */
+static struct kvm_msi msi;
+static const struct vcpu *asked[MV_MAX_VCPUS];
+static unsigned nr_asked, nr_looks;
+
+static void note_msi(struct kvm_double_vcpu *v, unsigned long request, const void *argument)
+{
+	(void)v;
+	if (request == KVM_SIGNAL_MSI)
+		msi = *(const struct kvm_msi *)argument;
+}
+
+static void note_request(struct vcpu *v)
+{
+	ck_assert_uint_eq(nr_looks, 0); /* all requests go out before the first is waited for */
+	asked[nr_asked++] = v;
+}
+
+/* Nobody is at once. */
+static bool is_safe(const struct vcpu *v)
+{
+	(void)v;
+	return ++nr_looks % 3 == 0;
+}
+
+/* vCPU `index` of VM `vm` is the one that asks. */
+static void build_machine(unsigned nr_vcpus, unsigned vm, unsigned index)
+{
+	static struct host_protocol protocol;
+
+	protocol = host_protocol;
+	protocol.request_flush = note_request;
+	protocol.flush_is_safe = is_safe;
+	nr_asked = nr_looks = 0;
+	msi = (struct kvm_msi){ 0 };
+	memset(memory, 0, sizeof(memory));
+	kvm_double_open(&kvm);
+	kvm_double_set_observer(note_msi);
+	machine = (struct machine){ .nr_vms = NR_VMS,
+				    .vm = vms,
+				    .event_fd = eventfd(0, EFD_NONBLOCK) };
+	pthread_mutex_init(&machine.fail_lock, NULL);
+	for (unsigned n = 0; n < NR_VMS; n++) {
+		vms[n] = (struct vm){ .index = n,
+				      .fd = 1000 + (int)n,
+				      .mem = { (struct guest_ram *)memory, MEM_BYTES },
+				      .nr_vcpus = nr_vcpus,
+				      .vcpu = vcpus[n] };
+		for (unsigned i = 0; i < nr_vcpus; i++)
+			vcpus[n][i] = (struct vcpu){
+				.index = i, .vm = n, .fd = -1, .protocol = &protocol
+			};
+	}
+	thread = (struct vcpu_thread){ .machine = &machine,
+				       .vm = &vms[vm],
+				       .vcpu = &vcpus[vm][index],
+				       .i = vm * nr_vcpus + index };
+}
+
+static void destroy_machine(void)
+{
+	pthread_mutex_destroy(&machine.fail_lock);
+	close(machine.event_fd);
+	kvm_double_close(&kvm);
+}
+
+static enum vcpu_action store(uint64_t reg, uint64_t value)
+{
+	struct vcpu_exit e = {
+		.kind = VCPU_EXIT_MMIO,
+		.is_write = true,
+		.gpa = MV_DOORBELL_GPA + reg,
+		.size = sizeof(value),
+		.count = 1,
+		.data = (uint8_t *)&value,
+	};
+
+	return doorbell_exit(&thread, thread.vcpu, &e);
+}
+
+static void assert_failed(const char *who, const char *why)
+{
+	ck_assert(machine_has_failed(&machine));
+	ck_assert_msg(strstr(machine.failure, who) == machine.failure, "%s", machine.failure);
+	ck_assert_msg(strstr(machine.failure, why) != NULL, "%s", machine.failure);
+}
+
+START_TEST(a_yield_is_to_a_vcpu_of_the_same_vm)
+{
+	build_machine(3, 1, 1);
+	for (unsigned target = 0; target < 3; target++) {
+		ck_assert_int_eq(store(MV_DB_YIELD, target), VCPU_YIELD);
+		ck_assert_int_eq(thread.vcpu->yield_to, 3 + (int)target);
+	}
+	ck_assert_int_eq(store(MV_DB_YIELD, MV_YIELD_ANY), VCPU_YIELD);
+	ck_assert_int_eq(thread.vcpu->yield_to, -1);
+	ck_assert(!machine_has_failed(&machine));
+	ck_assert_int_eq(store(MV_DB_YIELD, 3), VCPU_STOP);
+	assert_failed("vCPU 1 of VM 1 ", "no vCPU 3 to yield to");
+	destroy_machine();
+}
+END_TEST
+
+START_TEST(an_ipi_is_for_that_vcpu_of_the_same_vm)
+{
+	build_machine(MV_MAX_VCPUS, 1, 1);
+	ck_assert_int_eq(store(MV_DB_IPI, 2 << 8 | 0x41), VCPU_RESUME);
+	ck_assert_int_eq(kvm_double_last_fd(), vms[1].fd);
+	ck_assert_uint_eq(msi.address_lo, 0xfee02000);
+	ck_assert_uint_eq(msi.address_hi, 0);
+	ck_assert_uint_eq(msi.data, 0x41);
+	/* Its APIC id is 0x1ff, not the one that means all. */
+	ck_assert_int_eq(store(MV_DB_IPI, 255 << 8 | 16), VCPU_RESUME);
+	ck_assert_uint_eq(msi.address_lo, 0xfeeff000);
+	ck_assert_uint_eq(msi.address_hi, 0x100);
+	ck_assert_uint_eq(msi.data, 16);
+	ck_assert_uint_eq(kvm_double_calls(KVM_SIGNAL_MSI), 2);
+	destroy_machine();
+}
+END_TEST
+
+START_TEST(an_ipi_that_makes_no_sense_ends_the_run)
+{
+	static const struct {
+		uint64_t value;
+		const char *why;
+	} table[] = {
+		{ 3 << 8 | 0x41, "no IPI with vector 65 to vCPU 3" },
+		{ 2 << 8 | 15, "no IPI with vector 15 to vCPU 2" },
+		{ 1ull << 40 | 0x41, "no IPI with vector 65 to vCPU 4294967296" },
+	};
+
+	for (unsigned n = 0; n < COUNT_OF(table); n++) {
+		build_machine(3, 1, 2);
+		ck_assert_int_eq(store(MV_DB_IPI, table[n].value), VCPU_STOP);
+		assert_failed("vCPU 2 of VM 1 ", table[n].why);
+		ck_assert_uint_eq(kvm_double_calls(KVM_SIGNAL_MSI), 0);
+		destroy_machine();
+	}
+	build_machine(3, 0, 2);
+	kvm_double_fail(KVM_SIGNAL_MSI, 0, 1, EIO);
+	ck_assert_int_eq(store(MV_DB_IPI, 1 << 8 | 0x41), VCPU_STOP);
+	assert_failed("vCPU 2 of VM 0 ", "KVM refused KVM_SIGNAL_MSI");
+	destroy_machine();
+}
+END_TEST
+
+static void put_mask(unsigned vcpu)
+{
+	((struct mv_flush_mask *)(memory + MASK_GPA))->word[vcpu / 64] |= 1ull << vcpu % 64;
+}
+
+/* All that are named, in its own VM; itself it flushes by itself. */
+START_TEST(a_flush_is_of_those_in_the_mask_but_for_itself)
+{
+	static const unsigned named[] = { 0, 63, 64, 127, 129 };
+
+	build_machine(130, 1, 64);
+	for (unsigned n = 0; n < COUNT_OF(named); n++)
+		put_mask(named[n]);
+	put_mask(130); /* there is none */
+	put_mask(255);
+	ck_assert_int_eq(store(MV_DB_FLUSH, MASK_GPA), VCPU_RESUME);
+	ck_assert_uint_eq(nr_asked, 4);
+	ck_assert_ptr_eq(asked[0], &vcpus[1][0]);
+	ck_assert_ptr_eq(asked[1], &vcpus[1][63]);
+	ck_assert_ptr_eq(asked[2], &vcpus[1][127]);
+	ck_assert_ptr_eq(asked[3], &vcpus[1][129]);
+	ck_assert_uint_eq(nr_looks, 4 * 3); /* until each is safe */
+	destroy_machine();
+}
+END_TEST
+
+START_TEST(a_mask_that_is_not_in_memory_ends_the_run)
+{
+	static const uint64_t gpa[] = { MASK_GPA + 4, MEM_BYTES - 8, MEM_BYTES, ~7ull };
+
+	for (unsigned n = 0; n < COUNT_OF(gpa); n++) {
+		build_machine(3, 1, 0);
+		ck_assert_int_eq(store(MV_DB_FLUSH, gpa[n]), VCPU_STOP);
+		assert_failed("vCPU 0 of VM 1 ", "no flush mask at 0x");
+		ck_assert_uint_eq(nr_asked, 0);
+		destroy_machine();
+	}
+}
+END_TEST
+
+#define CASES(X)                                          \
+	X(a_yield_is_to_a_vcpu_of_the_same_vm)            \
+	X(an_ipi_is_for_that_vcpu_of_the_same_vm)         \
+	X(an_ipi_that_makes_no_sense_ends_the_run)        \
+	X(a_flush_is_of_those_in_the_mask_but_for_itself) \
+	X(a_mask_that_is_not_in_memory_ends_the_run)
+UNIT_SUITE(exits, CASES)

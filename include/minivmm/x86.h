@@ -51,6 +51,10 @@
 #define CR4_64_BIT  (CR4_PAE | CR4_PGE | CR4_OSFXSR | CR4_OSXMMEXCPT)
 #define EFER_64_BIT (EFER_SCE | EFER_LME) /* the CPU adds LMA when paging begins */
 
+/* Where a CPU begins after a reset or INIT (SDM vol. 3, "First Instruction Executed"). */
+#define RESET_RIP     0xfff0
+#define RESET_CS_BASE 0xffff0000
+
 #define RFLAGS_FIXED 0x002 /* reads as one, always */
 #define RFLAGS_IF    0x200
 

@@ -5,9 +5,11 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "kvm_double.h"
+#include "minivmm/x86.h"
 #include "vmm/machine/exits.h"
 
 #define NR_VMS	  2
@@ -208,10 +210,40 @@ START_TEST(a_mask_that_is_not_in_memory_ends_the_run)
 }
 END_TEST
 
+/* kvm_amd has reset the vCPU by then: 0xfff0 is not where the guest was. */
+START_TEST(where_a_triple_fault_was_is_told_only_if_it_is_known)
+{
+	static const struct {
+		uint64_t rip, cs_base, cr0;
+		bool is_known;
+	} table[] = {
+		{ 0x101234, 0, CR0_64_BIT, true },  { RESET_RIP, RESET_CS_BASE, 0, false },
+		{ RESET_RIP, 0, CR0_64_BIT, true }, { RESET_RIP, RESET_CS_BASE, CR0_PE, true },
+		{ 0x1000, RESET_CS_BASE, 0, true }, { RESET_RIP, 0, 0, true },
+	};
+	struct vcpu_exit e = { .kind = VCPU_EXIT_SHUTDOWN };
+
+	for (unsigned n = 0; n < COUNT_OF(table); n++) {
+		build_machine(3, 1, 2);
+		struct kvm_regs regs = { .rip = table[n].rip };
+		struct kvm_sregs sregs = { .cr0 = table[n].cr0, .cs.base = table[n].cs_base };
+		ck_assert_int_eq(ioctl(thread.vcpu->fd, KVM_SET_REGS, &regs), 0);
+		ck_assert_int_eq(ioctl(thread.vcpu->fd, KVM_SET_SREGS, &sregs), 0);
+		ck_assert_int_eq(doorbell_exit(&thread, thread.vcpu, &e), VCPU_STOP);
+		assert_failed(table[n].is_known ? "vCPU 2 of VM 1 at rip 0x"
+						: "vCPU 2 of VM 1: triple fault (this KVM resets",
+			      "triple fault");
+		ck_assert_int_eq(strstr(machine.failure, "0x") != NULL, table[n].is_known);
+		destroy_machine();
+	}
+}
+END_TEST
+
 #define CASES(X)                                          \
 	X(a_yield_is_to_a_vcpu_of_the_same_vm)            \
 	X(an_ipi_is_for_that_vcpu_of_the_same_vm)         \
 	X(an_ipi_that_makes_no_sense_ends_the_run)        \
 	X(a_flush_is_of_those_in_the_mask_but_for_itself) \
-	X(a_mask_that_is_not_in_memory_ends_the_run)
+	X(a_mask_that_is_not_in_memory_ends_the_run)      \
+	X(where_a_triple_fault_was_is_told_only_if_it_is_known)
 UNIT_SUITE(exits, CASES)

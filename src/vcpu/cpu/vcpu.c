@@ -167,3 +167,14 @@ uint64_t vcpu_rip(struct vcpu *v)
 
 	return ioctl(v->fd, KVM_GET_REGS, &regs) == 0 ? regs.rip : 0;
 }
+
+/* kvm_amd resets a vCPU before it tells of a triple fault (its shutdown_interception): the VMCB
+ * is undefined then. */
+bool vcpu_is_at_reset(const struct vcpu *v)
+{
+	struct kvm_regs regs;
+	struct kvm_sregs sregs;
+
+	return ioctl(v->fd, KVM_GET_REGS, &regs) == 0 && ioctl(v->fd, KVM_GET_SREGS, &sregs) == 0 &&
+	       regs.rip == RESET_RIP && sregs.cs.base == RESET_CS_BASE && !(sregs.cr0 & CR0_PE);
+}

@@ -158,4 +158,11 @@ int vcpu_tsc_khz(const struct vcpu *v);
 /* Where the guest was; 0 if KVM does not say. */
 uint64_t vcpu_rip(struct vcpu *v);
 
+/*
+ * Whether it stands where a reset leaves it, and has executed nothing since. After a triple
+ * fault that is KVM's doing, and vcpu_rip() is not where the guest was. False if KVM does not
+ * say.
+ */
+bool vcpu_is_at_reset(const struct vcpu *v);
+
 #endif

@@ -235,6 +235,17 @@ static enum vcpu_action msr_exit(struct vcpu_thread *t, struct vcpu *v, const st
 	return VCPU_RESUME;
 }
 
+static enum vcpu_action triple_fault(struct vcpu_thread *t, struct vcpu *v)
+{
+	if (!vcpu_is_at_reset(v))
+		return guest_failed(t, v, "triple fault");
+	machine_fail(t->machine,
+		     "vCPU %u of VM %u: triple fault (this KVM resets the vCPU, and does not tell "
+		     "where it was)",
+		     v->index, v->vm);
+	return VCPU_STOP;
+}
+
 enum vcpu_action doorbell_exit(void *context, struct vcpu *v, const struct vcpu_exit *e)
 {
 	struct vcpu_thread *t = context;
@@ -250,7 +261,7 @@ enum vcpu_action doorbell_exit(void *context, struct vcpu *v, const struct vcpu_
 		harvester_empty_ring(&t->machine->harvester, v->vm);
 		return VCPU_RESUME;
 	case VCPU_EXIT_SHUTDOWN:
-		return guest_failed(t, v, "triple fault");
+		return triple_fault(t, v);
 	case VCPU_EXIT_ERROR:
 		return guest_failed(t, v, "%s", e->text);
 	case VCPU_EXIT_KICK:

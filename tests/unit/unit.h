@@ -27,6 +27,7 @@
 /* clang-format off */
 #define UNIT_SUITES(X)   \
 	X(bzimage)        \
+	X(conductor) \
 	X(console)       \
 	X(dirty)         \
 	X(elf)           \

@@ -370,7 +370,7 @@ def options_of_command():
     parser.add_argument('--least', type=float, default=85, help='percent of each kind that have to die (85)')
     parser.add_argument('--verbose', action='store_true', help='say of each what became of it')
     parser.add_argument('--list', action='store_true', help='say which there are, and no more')
-    return parser.parse_args()
+    return parser.parse_intermixed_args()
 
 
 def core_files():

@@ -64,6 +64,31 @@ START_TEST(a_slice_goes_on_while_nobody_waits_at_home)
 }
 END_TEST
 
+/* Or else all pCPUs would begin a run in step. */
+START_TEST(the_first_slice_of_the_first_vcpu_has_its_jitter_as_well)
+{
+	uint64_t shortest_ns = UINT64_MAX, longest_ns = 0;
+
+	for (uint64_t seed = 1; seed <= 8; seed++) {
+		struct pcpu_config config = stage_config(100000000);
+		struct stage s;
+
+		config.slices.jitter_pct = 25;
+		config.seed = seed;
+		stage_start(&s, config);
+		ck_assert(stage_call(&s, 0, ACQUIRE));
+		stage_assert_runs_on(&s, 0, 0);
+		uint64_t ns = s.pcpus.pcpu[0].slice_end_ns - s.pcpus.pcpu[0].slice_start_ns;
+		ck_assert_uint_ge(ns, 75000000);
+		ck_assert_uint_le(ns, 125000000);
+		shortest_ns = ns < shortest_ns ? ns : shortest_ns;
+		longest_ns = ns > longest_ns ? ns : longest_ns;
+		stage_finish(&s);
+	}
+	ck_assert_uint_gt(longest_ns - shortest_ns, 10000000);
+}
+END_TEST
+
 START_TEST(what_slices_were_asked_for_and_had_is_summed_up)
 {
 	const uint64_t asked_ns = 1000000;
@@ -364,6 +389,7 @@ END_TEST
 	X(nobody_is_preempted_before_the_slice_is_over)                       \
 	X(after_the_slice_the_pcpu_goes_to_who_has_waited_longest)            \
 	X(a_slice_goes_on_while_nobody_waits_at_home)                         \
+	X(the_first_slice_of_the_first_vcpu_has_its_jitter_as_well)           \
 	X(what_slices_were_asked_for_and_had_is_summed_up)                    \
 	X(of_real_time_threads_every_slice_has_an_end)                        \
 	X(a_real_time_thread_lets_others_ask_before_it_goes_on)               \

@@ -32,13 +32,8 @@ LATE_MODULES = ('encodings', 'json', 're', 'collections', 'importlib', 'ctypes',
 # The files that were seen to pass there. The others are skipped without KVM.
 FILES = ('bad_guests', 'pvh', 'rules')
 
-RIP_IS_LOST = 'kvm_amd resets a vCPU at a triple fault: where it was is lost'
-
 # Tests that cannot run there: file, beginning of the name, reason. docs/hosts.md has them, too.
 NOT_INSIDE = (
-    ('bad_guests', 'fault: triple-fault', RIP_IS_LOST),
-    ('bad_guests', 'fault: unmapped', RIP_IS_LOST),
-    ('pvh', 'fatal', RIP_IS_LOST),
     ('rules', '7: exits are marked', 'emulated CPUs take turns: none sees an exit of another while it lasts'),
 )
 

@@ -5,7 +5,7 @@ import os
 import re
 import tempfile
 
-from kvmtest import PCPU_LIST, PCPUS, Suite, catalog, run_json, test_guest
+from kvmtest import PCPU_LIST, PCPUS, TRIPLE_FAULT, Suite, catalog, run_json, test_guest
 
 PASS = '^PASS: the guest ended with success and left no results$'
 NR_WAKE_UPS = 10  # pvh.S
@@ -14,7 +14,7 @@ NR_WAKE_UPS = 10  # pvh.S
 CASES = [
     ('start', 0, PASS),
     ('code', 1, '^FAIL: the guest of VM 0 ended with code 77$'),
-    ('fatal', 1, r'^FAIL: vCPU 0 of VM 0 at rip 0x10[0-9a-f]{4}: triple fault$'),
+    ('fatal', 1, TRIPLE_FAULT),
     ('nonsense', 2, '^FAIL: the guest refused its arguments'),
 ]
 

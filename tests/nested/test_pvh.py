@@ -7,6 +7,9 @@ import shutil
 import subprocess
 import sys
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '../kvm'))
+from kvmtest import kvm_problem
+
 HANG_S = 100
 PASSED = 1   # isa-debug-exit makes 2 * code + 1 of the guest's code
 REFUSED = 5
@@ -44,7 +47,7 @@ def main():
     if not shutil.which(QEMU[0]):
         print('1..0 # SKIP please install qemu-system-x86', flush=True)
         return 0
-    accelerators = ['tcg'] + (['kvm'] if os.access('/dev/kvm', os.R_OK | os.W_OK) else [])
+    accelerators = ['tcg'] + ([] if kvm_problem() else ['kvm'])
     tests = [(f'{a}, {n} CPUs', runs_scenario, (guest, a, n)) for a in accelerators for n in (2, 4)]
     tests += [
         ('a mechanism that needs minivmm is refused', refuses,

@@ -253,7 +253,7 @@ static void bench_change(const struct kvm *kvm, enum flush_prim flush_via)
 		v->flush = &flush_primitives[flush_via];
 		v->protocol = &measuring;
 		if (steal_msr_write(&v->steal, &change.vm.mem, (STEAL_GPA + i * 64) | 1) ||
-		    v->flush->prepare(v, &change.vm.mem, FLUSH_GPA + i * 64, &err))
+		    v->flush->prepare(v, &change.vm.mem, FLUSH_GPA + i * FLUSH_PAGES_BYTES, &err))
 			fail(&err);
 	}
 	for (unsigned i = 0; i < 2; i++)

@@ -244,7 +244,7 @@ START_TEST(the_parts_of_the_vmm_lie_one_above_the_other)
 		ck_assert_uint_le(MV_IMAGE_GPA, l.reserved_gpa);
 		ck_assert_uint_eq(l.reserved_gpa, l.stacks_gpa);
 		ck_assert_uint_le(l.stacks_gpa + nr * MV_BOOT_STACK_BYTES, l.flush_gpa);
-		ck_assert_uint_le(l.flush_gpa + nr * sizeof(struct kvm_steal_time), l.hints_gpa);
+		ck_assert_uint_le(l.flush_gpa + nr * FLUSH_PAGES_BYTES, l.hints_gpa);
 		ck_assert_uint_le(l.hints_gpa + nr * sizeof(struct mv_hint), l.results_gpa);
 		ck_assert_uint_ge(l.results_bytes, MV_RESULTS_BYTES(nr, table[i].nr_mechanisms));
 		ck_assert_uint_eq(l.results_gpa + l.results_bytes, table[i].mem_bytes);

@@ -70,6 +70,7 @@
 	X(sha256)        \
 	X(stats)         \
 	X(steal)         \
+	X(steal_kernel)  \
 	X(sweep_options) \
 	X(targets)       \
 	X(trace)         \

@@ -34,8 +34,9 @@ struct vcpu {
 	pid_t tid; /* of its thread, set before it first waits for a pCPU */
 
 	const struct flush_primitive *flush;
-	uint64_t flush_page_gpa; /* for FLUSH_VIA_steal_msr: 64 bytes that the guest leaves alone */
-	uint8_t *flush_byte;	 /* for FLUSH_VIA_steal_msr: the byte that the kernel looks at */
+	uint64_t flush_pages_gpa;	    /* for FLUSH_VIA_steal_msr, see flush.h */
+	struct kvm_steal_time *flush_pages; /* the same; the guest leaves them alone */
+	unsigned flush_page;		    /* 0 or 1: the one that the kernel's MSR names */
 	const struct host_protocol *protocol;
 	struct steal steal;
 	struct vcpu_stats stats;

@@ -29,10 +29,10 @@ static bool has_translations(const struct kvm_sregs *sregs)
 	return sregs->cr0 & CR0_PG;
 }
 
-static int sregs_prepare(struct vcpu *v, const struct guest_mem *mem, uint64_t flush_page_gpa,
+static int sregs_prepare(struct vcpu *v, const struct guest_mem *mem, uint64_t flush_pages_gpa,
 			 struct error *err)
 {
-	(void)v, (void)mem, (void)flush_page_gpa, (void)err;
+	(void)v, (void)mem, (void)flush_pages_gpa, (void)err;
 	return 0;
 }
 
@@ -48,10 +48,10 @@ static void sregs_flush(struct vcpu *v)
 }
 
 /* KVM leaves the registers in kvm_run at every exit, so that a flush is a store. */
-static int sync_regs_prepare(struct vcpu *v, const struct guest_mem *mem, uint64_t flush_page_gpa,
+static int sync_regs_prepare(struct vcpu *v, const struct guest_mem *mem, uint64_t flush_pages_gpa,
 			     struct error *err)
 {
-	(void)mem, (void)flush_page_gpa, (void)err;
+	(void)mem, (void)flush_pages_gpa, (void)err;
 	v->run->kvm_valid_regs = KVM_SYNC_X86_SREGS;
 	return 0;
 }
@@ -65,29 +65,46 @@ static void sync_regs_flush(struct vcpu *v)
 	v->run->kvm_dirty_regs |= KVM_SYNC_X86_SREGS;
 }
 
-/*
- * The kernel's steal-time code works on a page of ours, which the guest does not
- * know: the guest's own page stays with minivmm.
- */
-static int steal_msr_prepare(struct vcpu *v, const struct guest_mem *mem, uint64_t flush_page_gpa,
-			     struct error *err)
+static uint64_t flush_page_msr(const struct vcpu *v)
 {
-	struct kvm_steal_time *page = guest_mem_at(mem, flush_page_gpa, sizeof(*page),
-						   sizeof(*page));
-
-	v->flush_page_gpa = flush_page_gpa;
-	v->flush_byte = &page->preempted;
-	return steal_msr_give_kernel(v, flush_page_gpa | KVM_MSR_ENABLED, err);
+	return (v->flush_pages_gpa + v->flush_page * sizeof(*v->flush_pages)) | KVM_MSR_ENABLED;
 }
 
 /*
- * An OR, since the kernel marks the same byte when it preempts our thread. The MSR
- * each time, since an INIT clears it, and KVM may process that where we do not see it.
+ * The kernel's steal-time code works on two pages of ours in turn, which the guest does
+ * not know: the guest's own page stays with minivmm.
+ */
+static int steal_msr_prepare(struct vcpu *v, const struct guest_mem *mem, uint64_t flush_pages_gpa,
+			     struct error *err)
+{
+	v->flush_pages_gpa = flush_pages_gpa;
+	v->flush_pages = guest_mem_at(mem, flush_pages_gpa, FLUSH_PAGES_BYTES,
+				      sizeof(*v->flush_pages));
+	return steal_msr_give_kernel(v, flush_page_msr(v), err);
+}
+
+static bool has_request(const struct kvm_steal_time *page)
+{
+	return __atomic_load_n(&page->preempted, __ATOMIC_RELAXED) & KVM_VCPU_FLUSH_TLB;
+}
+
+/*
+ * A request goes to the page that the kernel does not know yet. When the kernel preempts our
+ * thread between here and the entry, it marks the page that it used last, by a plain store
+ * (kvm_steal_time_set_preempted of Linux 6.1): there, that store would erase the request. At
+ * the entry the kernel turns to the page that the MSR names (7e2175ebd695), finds the request,
+ * flushes, and clears the byte. So a request that is still on its page has not been seen, and
+ * no store can reach it: it stays where it is.
+ *
+ * The MSR each time, since an INIT clears it, and KVM may process that where we do not see it.
  */
 static void steal_msr_flush(struct vcpu *v)
 {
-	__atomic_fetch_or(v->flush_byte, KVM_VCPU_PREEMPTED | KVM_VCPU_FLUSH_TLB, __ATOMIC_SEQ_CST);
-	steal_msr_give_kernel_again(v, v->flush_page_gpa | KVM_MSR_ENABLED);
+	if (!has_request(&v->flush_pages[v->flush_page]))
+		v->flush_page = 1 - v->flush_page;
+	__atomic_store_n(&v->flush_pages[v->flush_page].preempted,
+			 KVM_VCPU_PREEMPTED | KVM_VCPU_FLUSH_TLB, __ATOMIC_SEQ_CST);
+	steal_msr_give_kernel_again(v, flush_page_msr(v));
 }
 
 const struct flush_primitive flush_primitives[NR_FLUSH_PRIMS] = {

@@ -11,6 +11,7 @@
 #ifndef VCPU_FLUSH_H
 #define VCPU_FLUSH_H
 
+#include <asm/kvm_para.h>
 #include <stdint.h>
 
 #include "vcpu/base/error.h"
@@ -25,6 +26,9 @@ struct vcpu;
 	X(steal_msr, "steal-msr",                                                 \
 	  "the kernel's own deferred flush, through a steal-time page of the VMM's")
 
+/* Of each vCPU, for steal-msr: two steal-time pages, see steal_msr_flush(). */
+#define FLUSH_PAGES_BYTES (2 * sizeof(struct kvm_steal_time))
+
 enum flush_prim {
 #define X(id, name, summary) FLUSH_VIA_##id,
 	FLUSH_PRIMS(X)
@@ -36,9 +40,10 @@ struct flush_primitive {
 	const char *name;
 	const char *summary;
 
-	/* Prepares a vCPU, before its first run; flush_page_gpa is 64 bytes of guest
-	 * memory that the guest leaves alone. 0, or -1 with an error. */
-	int (*prepare)(struct vcpu *v, const struct guest_mem *mem, uint64_t flush_page_gpa,
+	/* Prepares a vCPU, before its first run or again later; flush_pages_gpa is
+	 * FLUSH_PAGES_BYTES of guest memory, aligned to 64, that the guest leaves alone. 0, or
+	 * -1 with an error. */
+	int (*prepare)(struct vcpu *v, const struct guest_mem *mem, uint64_t flush_pages_gpa,
 		       struct error *err);
 
 	/* The flush. The vCPU is at an instruction boundary, and the caller is its thread. */

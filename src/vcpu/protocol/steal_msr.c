@@ -115,6 +115,6 @@ void steal_msr_let_kernel_keep(struct vcpu *v, const struct guest_mem *mem, bool
 		return;
 	}
 	steal_msr_write(&v->steal, mem, v->steal.msr); /* it was accepted before */
-	if (v->flush->prepare(v, mem, v->flush_page_gpa, &err))
+	if (v->flush->prepare(v, mem, v->flush_pages_gpa, &err))
 		vcpu_refuse(v, "steal time, which it had", EINVAL);
 }

@@ -171,11 +171,11 @@ static int build_vm(struct machine *m, struct vm *vm, unsigned index,
 		v->protocol = &m->protocol;
 		v->marks_exits = o->mark_exits;
 		v->flush = &flush_primitives[flush_via];
-		v->flush_page_gpa = layout.flush_gpa + i * 64;
+		v->flush_pages_gpa = layout.flush_gpa + i * FLUSH_PAGES_BYTES;
 		m->pcpus.waiter[index * o->nr_vcpus + i].hint = hints + i;
 		if ((o->hidden_features && vcpu_hide_features(v, o->hidden_features, err)) ||
 		    boot_vcpu(vm, i, &image->elf, err) ||
-		    v->flush->prepare(v, &vm->mem, v->flush_page_gpa, err))
+		    v->flush->prepare(v, &vm->mem, v->flush_pages_gpa, err))
 			return -1;
 	}
 	return 0;

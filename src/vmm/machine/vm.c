@@ -16,9 +16,8 @@
 #include "vmm/dirty/dirty_vm.h"
 #include "vmm/machine/x86_boot.h"
 
-#define PAGE_BYTES   4096ull
-#define IOAPIC_PINS  24
-#define FLUSH_STRIDE 64 /* one steal-time page, as KVM aligns it */
+#define PAGE_BYTES  4096ull
+#define IOAPIC_PINS 24
 
 static uint64_t page_align(uint64_t bytes)
 {
@@ -29,7 +28,7 @@ int vm_layout_init(struct vm_layout *ret_layout, uint64_t mem_bytes, unsigned nr
 		   unsigned nr_mechanisms, struct error *err)
 {
 	uint64_t stacks = nr_vcpus * MV_BOOT_STACK_BYTES;
-	uint64_t flush = page_align(nr_vcpus * FLUSH_STRIDE);
+	uint64_t flush = page_align(nr_vcpus * FLUSH_PAGES_BYTES);
 	uint64_t hints = page_align(nr_vcpus * sizeof(struct mv_hint));
 	uint64_t results = page_align(MV_RESULTS_BYTES(nr_vcpus, nr_mechanisms));
 	uint64_t own = stacks + flush + hints + results;

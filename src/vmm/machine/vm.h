@@ -18,7 +18,7 @@
 /* Where the VMM keeps its own things in guest memory, from the top down. */
 struct vm_layout {
 	uint64_t stacks_gpa;  /* MV_BOOT_STACK_BYTES for each vCPU */
-	uint64_t flush_gpa;   /* 64 bytes for each vCPU, see FLUSH_VIA_steal_msr */
+	uint64_t flush_gpa;   /* FLUSH_PAGES_BYTES for each vCPU, for steal-msr */
 	uint64_t hints_gpa;   /* struct mv_hint for each vCPU */
 	uint64_t results_gpa; /* struct mv_results */
 	uint64_t results_bytes;

@@ -89,12 +89,12 @@ static bool has_request(const struct kvm_steal_time *page)
 }
 
 /*
- * A request goes to the page that the kernel does not know yet. When the kernel preempts our
- * thread between here and the entry, it marks the page that it used last, by a plain store
- * (kvm_steal_time_set_preempted of Linux 6.1): there, that store would erase the request. At
- * the entry the kernel turns to the page that the MSR names (7e2175ebd695), finds the request,
- * flushes, and clears the byte. So a request that is still on its page has not been seen, and
- * no store can reach it: it stays where it is.
+ * A request goes to the page that the kernel does not use yet. If the kernel preempts our
+ * thread between here and the entry, it may mark the page that it used last, and does so by a
+ * plain store (kvm_steal_time_set_preempted), which would erase a request there. A page that it
+ * has not turned to yet it does not mark (Linux c3c28d24d910). It turns to the page that the
+ * MSR names at the entry (Linux 901d3765fa80), finds the request, flushes, and clears the byte.
+ * So a request that is still on its page has not been seen and is out of reach: it stays there.
  *
  * The MSR each time, since an INIT clears it, and KVM may process that where we do not see it.
  */

@@ -21,23 +21,19 @@ static bool starts_by_pvh(const struct elf_file *file)
 	       image.start == ELF_START_PVH;
 }
 
-/* Where the guest's part of memory ends. */
-static int find_limit(const struct options *o, uint64_t *ret_limit_gpa, struct error *err)
+static int lay_out(const struct options *o, struct vm_layout *ret_layout, struct error *err)
 {
-	struct vm_layout layout;
-
-	if (vm_layout_init(&layout, o->mem_bytes, o->nr_vcpus, o->nr_mechanisms, err))
+	if (vm_layout_init(ret_layout, o->mem_bytes, o->nr_vcpus, o->nr_mechanisms, err))
 		return -1;
 	if (o->trace_path)
-		vm_layout_add_trace(&layout, o->nr_vcpus);
-	*ret_limit_gpa = layout.reserved_gpa;
+		vm_layout_add_trace(ret_layout, o->nr_vcpus);
 	return 0;
 }
 
 /* At the end of the guest's memory, out of the way of a kernel that grows. */
-static int load_initrd(const struct options *o, uint64_t limit_gpa, struct guest_image *image,
-		       struct error *err)
+static int load_initrd(const struct options *o, struct guest_image *image, struct error *err)
 {
+	uint64_t limit_gpa = image->layout.reserved_gpa;
 	uint64_t least_gpa = image->elf.end_gpa + KERNELS_ROOM_BYTES;
 
 	if (!o->initrd_path)
@@ -71,8 +67,6 @@ static int check_abi_guest(const struct options *o, struct error *err)
 int load_guest(struct options *o, struct elf_file *file, struct guest_image *ret_image,
 	       struct error *err)
 {
-	uint64_t limit_gpa;
-
 	if (elf_file_read(file, o->guest_path, err))
 		return -1;
 	if (bzimage_is(file) && bzimage_unpack(file, err))
@@ -82,10 +76,10 @@ int load_guest(struct options *o, struct elf_file *file, struct guest_image *ret
 	if (by_pvh && pvh_options_settle(o, interactive, err))
 		return -1;
 	ret_image->file = file;
-	if (find_limit(o, &limit_gpa, err) ||
-	    elf_image_parse(file, limit_gpa, &ret_image->elf, err))
+	if (lay_out(o, &ret_image->layout, err) ||
+	    elf_image_parse(file, ret_image->layout.reserved_gpa, &ret_image->elf, err))
 		return -1;
-	return by_pvh ? load_initrd(o, limit_gpa, ret_image, err) : check_abi_guest(o, err);
+	return by_pvh ? load_initrd(o, ret_image, err) : check_abi_guest(o, err);
 }
 
 void finish_guest(struct elf_file *file, struct guest_image *image)

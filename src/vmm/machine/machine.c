@@ -145,15 +145,11 @@ static int build_vm(struct machine *m, struct vm *vm, unsigned index,
 		    const struct guest_image *image, enum flush_prim flush_via, struct error *err)
 {
 	const struct options *o = m->options;
-	struct vm_layout layout;
 
-	if (vm_layout_init(&layout, o->mem_bytes, o->nr_vcpus, o->nr_mechanisms, err) ||
-	    vm_init(vm, m->kvm, index, o->nr_vcpus, o->mem_bytes, o->dirty, err))
+	if (vm_init(vm, m->kvm, index, o->nr_vcpus, o->mem_bytes, o->dirty, err))
 		return -1;
-	if (o->trace_path)
-		vm_layout_add_trace(&layout, o->nr_vcpus);
 	m->nr_vms = index + 1;
-	vm->layout = layout;
+	vm->layout = image->layout;
 	if (console_init(&vm->console, stdout, index, o->nr_vms, o->nr_vcpus))
 		return error_set(err, EXIT_HOST, "not enough memory for %u vCPUs", o->nr_vcpus);
 
@@ -163,7 +159,7 @@ static int build_vm(struct machine *m, struct vm *vm, unsigned index,
 		return -1;
 	if (o->trace_path && tracer_prepare_vm(m, vm, err))
 		return -1;
-	struct mv_hint *hints = guest_mem_own(&vm->mem, layout.hints_gpa,
+	struct mv_hint *hints = guest_mem_own(&vm->mem, vm->layout.hints_gpa,
 					      vm->nr_vcpus * sizeof(*hints));
 	for (unsigned i = 0; i < vm->nr_vcpus; i++) {
 		struct vcpu *v = &vm->vcpu[i];
@@ -171,7 +167,7 @@ static int build_vm(struct machine *m, struct vm *vm, unsigned index,
 		v->protocol = &m->protocol;
 		v->marks_exits = o->mark_exits;
 		v->flush = &flush_primitives[flush_via];
-		v->flush_pages_gpa = layout.flush_gpa + i * FLUSH_PAGES_BYTES;
+		v->flush_pages_gpa = vm->layout.flush_gpa + i * FLUSH_PAGES_BYTES;
 		m->pcpus.waiter[index * o->nr_vcpus + i].hint = hints + i;
 		if ((o->hidden_features && vcpu_hide_features(v, o->hidden_features, err)) ||
 		    boot_vcpu(vm, i, &image->elf, err) ||

@@ -18,8 +18,9 @@
 #include "vmm/machine/phase_gate.h"
 #include "vmm/machine/vm.h"
 
-/* What the VMs are loaded with. */
+/* What the VMs are loaded with, and where in their memory: the same in each. */
 struct guest_image {
+	struct vm_layout layout;
 	const struct elf_file *file;
 	struct elf_image elf;
 	struct elf_file initrd; /* of a kernel; empty: there is none */

@@ -47,6 +47,7 @@
 	X(json)          \
 	X(judge)         \
 	X(kvm_ioctl)     \
+	X(lab)           \
 	X(matrix)        \
 	X(names)         \
 	X(options)       \

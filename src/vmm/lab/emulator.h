@@ -58,6 +58,10 @@ void qemu_name(char name[64]);
 int qemu_check(struct error *err); /* that it is installed: 0, or -1 with EXIT_HOST */
 int qemu_start(const struct machine_plan *plan, struct emulator *ret_emulator, struct error *err);
 
+/* Its command line but for the program's name; the numbers are of its ends of sockets. Pure. */
+void qemu_add_words(struct words *w, const struct machine_plan *plan, int channel, int console,
+		    int control);
+
 void bochs_name(char name[64]);
 int bochs_check(struct error *err);
 int bochs_start(const struct machine_plan *plan, struct emulator *ret_emulator, struct error *err);

@@ -186,6 +186,8 @@ void lab_files_begin(struct lab_files *files, uint32_t number, const char *name,
 	char below[PATH_MAX], path[PATH_MAX];
 	struct error ignored;
 
+	if (files->now == &files->below)
+		output_file_discard(&files->below); /* it never came to its end */
 	files->now = NULL;
 	files->used = 0;
 	if (number >= files->nr || length >= sizeof(below))

@@ -178,7 +178,7 @@ void lab_options_print_help(FILE *out)
 {
 	fputs("Usage: minivmm lab [LAB-OPTION...] [--] ARGUMENT...\n"
 	      "\n"
-	      "Runs `minivmm ARGUMENT...` in an emulated machine that has KVM, for hosts without.\n"
+	      "Runs `minivmm ARGUMENT...` in an emulated machine that has KVM, where none is.\n"
 	      "Options of minivmm need the `--` in front. Files that it reads are taken in, and\n"
 	      "what it writes by --json, --trace, --record and --out appears outside.\n"
 	      "\n",

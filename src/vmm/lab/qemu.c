@@ -49,8 +49,8 @@ int qemu_check(struct error *err)
  * All emulated CPUs by one thread: with one for each, QEMU 7.2 mixes up the states of guest
  * and host (docs/hosts.md). A machine that ends is kept for a look at its registers.
  */
-static void add_words(struct words *w, const struct machine_plan *plan, int channel, int console,
-		      int control)
+void qemu_add_words(struct words *w, const struct machine_plan *plan, int channel, int console,
+		    int control)
 {
 	const struct lab_options *o = plan->options;
 	static const char *const fixed[] = {
@@ -121,7 +121,7 @@ int qemu_start(const struct machine_plan *plan, struct emulator *ret_emulator, s
 	e->log_fd = memfd_create("qemu-log", MFD_CLOEXEC);
 	find_program(PROGRAM, program);
 	words_add(&words, "%s", program);
-	add_words(&words, plan, channel, console, control);
+	qemu_add_words(&words, plan, channel, console, control);
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	const int standard[] = { null, e->log_fd, e->log_fd };
 	const int keep[] = { channel, console, control, plan->image->fd, -1 };

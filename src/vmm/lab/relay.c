@@ -21,11 +21,11 @@
  * A machine that lives says so once a second of its own time. It hangs if it was silent for
  * this long although its emulator had the CPU; on a busy host that may be much longer.
  */
-#define SILENCE_S     90
-#define SILENCE_CPU_S 45
-#define SILENCE_MAX_S 240
+#define SILENCE_S      90
+#define SILENCE_CPU_S  45
+#define SILENCE_MAX_S  240
 #define BOCHS_SLOWNESS 4
-#define TICK_MS	      200
+#define TICK_MS	       200
 
 static uint64_t clock_ns(clockid_t clock)
 {
@@ -257,15 +257,20 @@ static void take_signal(struct relay *r, int signal_fd)
 
 /* ---- the whole --------------------------------------------------------------------------- */
 
+bool relay_is_hung(enum lab_machine machine, uint64_t silent_ns, uint64_t cpu_ns)
+{
+	uint64_t s = NS_PER_S * (machine == LAB_VMX ? BOCHS_SLOWNESS : 1);
+
+	return (silent_ns > SILENCE_S * s && cpu_ns > SILENCE_CPU_S * s) ||
+	       silent_ns > SILENCE_MAX_S * s;
+}
+
 static void look_at_clock(struct relay *r)
 {
 	uint64_t now = clock_ns(CLOCK_MONOTONIC);
-	uint64_t silent_ns = now - r->last_sign_ns;
-	uint64_t cpu_ns = emulator_cpu_ns(r) - r->last_sign_cpu_ns;
-	uint64_t s = NS_PER_S * (r->options->machine == LAB_VMX ? BOCHS_SLOWNESS : 1);
 
-	if ((silent_ns > SILENCE_S * s && cpu_ns > SILENCE_CPU_S * s) ||
-	    silent_ns > SILENCE_MAX_S * s)
+	if (relay_is_hung(r->options->machine, now - r->last_sign_ns,
+			  emulator_cpu_ns(r) - r->last_sign_cpu_ns))
 		r->death = "hangs";
 	if (r->options->timeout_ns && now - r->started_ns > r->options->timeout_ns)
 		r->death = "still ran when the time of --timeout was over";

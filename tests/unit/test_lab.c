@@ -1,0 +1,734 @@
+/* SPDX-License-Identifier: MIT */
+/* `minivmm lab` without a machine: its options, its files, its messages, and how a machine ends. */
+#include "unit.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "vmm/lab/emulator.h"
+#include "vmm/lab/lab_files.h"
+#include "vmm/lab/lab_options.h"
+#include "vmm/lab/relay.h"
+#include "vmm/lab/wire.h"
+
+#define NS_PER_S 1000000000ull
+
+/* ---- options --------------------------------------------------------------------------- */
+
+static char words_text[1024];
+static char *word[64];
+
+static int split(const char *line)
+{
+	int nr = 0;
+
+	snprintf(words_text, sizeof(words_text), "%s", line);
+	for (char *w = strtok(words_text, " "); w; w = strtok(NULL, " "))
+		word[nr++] = w;
+	word[nr] = NULL;
+	return nr;
+}
+
+/* What follows "minivmm"; *ret_rest is the index of the command's first word. */
+static int parse(const char *line, struct lab_options *o, int *ret_rest, struct error *err)
+{
+	return lab_options_parse(split(line), word, o, ret_rest, err);
+}
+
+static int parse_well(const char *line, struct lab_options *o)
+{
+	struct error err;
+	int rest;
+
+	ck_assert_msg(parse(line, o, &rest, &err) == 0, "'%s': %s", line, err.text);
+	return rest;
+}
+
+START_TEST(defaults_make_a_machine_with_svm)
+{
+	static struct lab_options o;
+
+	ck_assert_int_eq(parse_well("lab guest.elf", &o), 1);
+	ck_assert_int_eq(o.machine, LAB_SVM);
+	ck_assert(!o.shadow && !o.shell && !o.exec && !o.help);
+	ck_assert_uint_eq(o.pcpus, 2);
+	ck_assert_uint_eq(o.memory_bytes, 1ull << 30);
+	ck_assert_uint_eq(o.timeout_ns, 0);
+	ck_assert_uint_eq(o.nr_includes, 0);
+	ck_assert(!o.kernel && !o.modules && !o.keep);
+}
+END_TEST
+
+START_TEST(each_option_is_taken)
+{
+	static struct lab_options o;
+
+	parse_well("lab --machine vmx --paging shadow --pcpus 32 --memory 256M --kernel k "
+		   "--modules m --keep d --timeout 3s --include a --include b --exec -- true",
+		   &o);
+	ck_assert_int_eq(o.machine, LAB_VMX);
+	ck_assert(o.shadow && o.exec && !o.shell);
+	ck_assert_uint_eq(o.pcpus, 32);
+	ck_assert_uint_eq(o.memory_bytes, 256ull << 20);
+	ck_assert_str_eq(o.kernel, "k");
+	ck_assert_str_eq(o.modules, "m");
+	ck_assert_str_eq(o.keep, "d");
+	ck_assert_uint_eq(o.timeout_ns, 3 * NS_PER_S);
+	ck_assert_uint_eq(o.nr_includes, 2);
+	ck_assert_str_eq(o.include[1], "b");
+	parse_well("lab --machine svm --paging nested x", &o);
+	ck_assert(o.machine == LAB_SVM && !o.shadow);
+}
+END_TEST
+
+/* Lab's options end where the command begins: what follows is the command's. */
+START_TEST(the_command_begins_behind_the_options)
+{
+	static struct lab_options o;
+
+	ck_assert_int_eq(parse_well("lab --pcpus 4 guest.elf --pcpus 0 -- a=b", &o), 3);
+	ck_assert_uint_eq(o.pcpus, 4);
+	ck_assert_int_eq(parse_well("lab --pcpus 4 -- --version", &o), 4);
+	ck_assert_int_eq(parse_well("lab --shell", &o), 2);
+	ck_assert_int_eq(parse_well("lab --shell -- file", &o), 3);
+	ck_assert_int_eq(parse_well("lab host --json", &o), 1);
+}
+END_TEST
+
+START_TEST(every_mistake_is_named_in_one_line)
+{
+	static const struct {
+		const char *line, *says;
+	} table[] = {
+		{ "lab", "what shall run in the machine" },
+		{ "lab --pcpus 3", "what shall run in the machine" },
+		{ "lab --", "what shall run in the machine" },
+		{ "lab --shell --exec x", "--shell and --exec" },
+		{ "lab --machine arm x", "--machine 'arm' is no machine" },
+		{ "lab --paging flat x", "--paging 'flat' is no kind of paging" },
+		{ "lab --pcpus 0 x", "--pcpus '0' is out of range" },
+		{ "lab --pcpus 33 x", "--pcpus '33' is out of range" },
+		{ "lab --pcpus two x", "--pcpus 'two'" },
+		{ "lab --memory 255M x", "--memory '255M' is too little" },
+		{ "lab --memory much x", "--memory 'much'" },
+		{ "lab --timeout 3 x", "--timeout '3'" },
+		{ "lab --frobnicate x", "--frobnicate" },
+		{ "lab --keep", "--keep" },
+	};
+
+	for (unsigned i = 0; i < COUNT_OF(table); i++) {
+		static struct lab_options o;
+		struct error err = { .text = "" };
+		int rest;
+
+		ck_assert_msg(parse(table[i].line, &o, &rest, &err) == -1, "'%s' was taken",
+			      table[i].line);
+		ck_assert_int_eq(err.status, EXIT_USAGE);
+		ck_assert_msg(strstr(err.text, table[i].says) && !strchr(err.text, '\n'),
+			      "'%s' got '%s'", table[i].line, err.text);
+	}
+}
+END_TEST
+
+START_TEST(includes_are_counted)
+{
+	static char *many[2 * LAB_MAX_INCLUDES + 4];
+	static struct lab_options o;
+	struct error err;
+	int argc = 0, rest;
+
+	many[argc++] = "lab";
+	for (unsigned i = 0; i < LAB_MAX_INCLUDES; i++) {
+		many[argc++] = "--include";
+		many[argc++] = "/some/file";
+	}
+	many[argc++] = "guest.elf";
+	ck_assert_int_eq(lab_options_parse(argc, many, &o, &rest, &err), 0);
+	ck_assert_uint_eq(o.nr_includes, LAB_MAX_INCLUDES);
+	many[argc - 1] = "--include";
+	many[argc++] = "/one/more";
+	ck_assert_int_eq(lab_options_parse(argc, many, &o, &rest, &err), -1);
+	ck_assert_ptr_nonnull(strstr(err.text, "'/one/more' is one too many"));
+}
+END_TEST
+
+START_TEST(help_is_in_lines_of_80)
+{
+	static struct lab_options o;
+	char *text;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	parse_well("lab --help", &o);
+	ck_assert(o.help);
+	lab_options_print_help(out);
+	fclose(out);
+	ck_assert_ptr_nonnull(strstr(text, " --machine"));
+	for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n"))
+		ck_assert_msg(strlen(line) <= 80, "%s", line);
+	free(text);
+}
+END_TEST
+
+/* ---- files ------------------------------------------------------------------------------ */
+
+static char directory[64];
+static struct initramfs fs;
+static struct lab_files files;
+
+static void write_file(const char *path, const char *text)
+{
+	FILE *file = fopen(path, "w");
+
+	ck_assert_ptr_nonnull(file);
+	fputs(text, file);
+	fclose(file);
+}
+
+static void assert_holds(const char *path, const char *expected)
+{
+	char text[256];
+	FILE *file = fopen(path, "r");
+
+	ck_assert_msg(file != NULL, "there is no %s", path);
+	text[fread(text, 1, sizeof(text) - 1, file)] = 0;
+	fclose(file);
+	ck_assert_str_eq(text, expected);
+}
+
+/* A directory of the test's own: g.elf, old.json, and in/one. */
+static void enter_directory(void)
+{
+	struct error err;
+
+	strcpy(directory, "/tmp/minivmm-unit-XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(directory));
+	ck_assert_int_eq(chdir(directory), 0);
+	write_file("g.elf", "a guest");
+	write_file("old.json", "older");
+	ck_assert_int_eq(mkdir("in", 0700), 0);
+	write_file("in/one", "1");
+	ck_assert_int_eq(initramfs_init(&fs, &err), 0);
+	files = (struct lab_files){ .nr = 0 };
+}
+
+/* `rest` are all that the test has made besides, files before their directories. */
+static void leave_directory(const char *rest)
+{
+	static const char *const own[] = { "g.elf", "old.json", "in/one", "in" };
+
+	lab_files_finish(&files);
+	initramfs_free(&fs);
+	for (int nr = split(rest), i = 0; i < nr; i++)
+		ck_assert_msg(remove(word[i]) == 0, "%s", word[i]);
+	for (unsigned i = 0; i < COUNT_OF(own); i++)
+		ck_assert_int_eq(remove(own[i]), 0);
+	ck_assert_msg(rmdir(directory) == 0, "something was left behind");
+}
+
+static bool is_inside(const char *name)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/%s", directory, name);
+	for (unsigned i = 0; i < fs.nr_names; i++) {
+		if (strcmp(fs.name[i], path) == 0)
+			return true;
+	}
+	return false;
+}
+
+static int prepare(const char *line, struct error *err)
+{
+	int nr = split(line);
+
+	return lab_files_prepare(&files, nr, word, &fs, err);
+}
+
+static void assert_outputs(const char *line, const char *paths)
+{
+	char all[1024] = "";
+
+	for (unsigned i = 0; i < files.nr; i++) {
+		const char *path = files.output[i].path;
+
+		ck_assert_msg(strncmp(path, directory, strlen(directory)) == 0, "%s", path);
+		strcat(strcat(all, path + strlen(directory) + 1),
+		       files.output[i].directory ? "/ " : " ");
+	}
+	ck_assert_msg(strcmp(all, paths) == 0, "'%s' writes '%s', not '%s'", line, all, paths);
+}
+
+/* What a command reads is taken in; what it writes is known before the machine starts. */
+START_TEST(files_of_a_command_are_found)
+{
+	static const struct {
+		const char *line, *inside, *outside, *outputs;
+	} table[] = {
+		{ "g.elf", "g.elf", "old.json", "" },
+		{ "g.elf --json r.json", "g.elf", "r.json", "r.json " },
+		{ "g.elf --json=r.json --trace t", "g.elf", "r.json", "r.json t " },
+		{ "--record s g.elf", "g.elf", "s", "s " },
+		{ "--replay old.json g.elf", "old.json", "in/one", "" },
+		{ "--replay=old.json g.elf", "old.json", "in/one", "" },
+		{ "g.elf --json old.json", "g.elf", "old.json", "old.json " },
+		{ "g.elf --jsonx r.json", "g.elf", "r.json", "" },
+		{ "g.elf -- --json r.json old.json", "g.elf", "old.json", "" },
+		{ "g.elf --json", "g.elf", "old.json", "" },
+		{ "g.elf --json /dev/null", "g.elf", "old.json", "" },
+		{ "sweep g.elf", "g.elf", "in/one", "sweep-results/ " },
+		{ "sweep --out new g.elf", "g.elf", "in/one", "new/ " },
+		{ "sweep --out=in --resume g.elf", "in/one", "old.json", "in/ " },
+		{ "merge in", "in/one", "g.elf", "merged/ " },
+		{ "merge --out m in", "in/one", "g.elf", "m/ " },
+		{ "trace-stats old.json", "old.json", "g.elf", "" },
+		{ "g.elf in", "g.elf", "in/one", "" },
+		{ "host --json", "", "g.elf", "" },
+	};
+
+	for (unsigned i = 0; i < COUNT_OF(table); i++) {
+		struct error err;
+
+		enter_directory();
+		ck_assert_msg(prepare(table[i].line, &err) == 0, "%s: %s", table[i].line, err.text);
+		assert_outputs(table[i].line, table[i].outputs);
+		ck_assert_msg(!*table[i].inside || is_inside(table[i].inside), "%s: no %s",
+			      table[i].line, table[i].inside);
+		ck_assert_msg(!is_inside(table[i].outside), "%s: %s is there", table[i].line,
+			      table[i].outside);
+		leave_directory("");
+	}
+}
+END_TEST
+
+START_TEST(what_cannot_be_written_is_refused_at_once)
+{
+	static const char *const lines[] = { "g.elf --json nowhere/r.json", "g.elf --trace in",
+					     "sweep --out nowhere/at/all g.elf" };
+
+	enter_directory();
+	for (unsigned i = 0; i < COUNT_OF(lines); i++) {
+		struct error err = { .text = "" };
+
+		if (strstr(lines[i], "--trace in")) {
+			/* A directory is the machine's own affair: minivmm inside refuses it. */
+			ck_assert_int_eq(prepare(lines[i], &err), 0);
+			ck_assert_uint_eq(files.nr, 0);
+			continue;
+		}
+		ck_assert_msg(prepare(lines[i], &err) == -1, "%s", lines[i]);
+		ck_assert_int_eq(err.status, EXIT_USAGE);
+	}
+	leave_directory("");
+}
+END_TEST
+
+static void begin(uint32_t output, const char *name)
+{
+	lab_files_begin(&files, output, name, strlen(name));
+}
+
+static int end(void)
+{
+	struct error err;
+
+	return lab_files_end(&files, &err);
+}
+
+START_TEST(files_come_out_whole_or_not_at_all)
+{
+	struct error err;
+
+	enter_directory();
+	ck_assert_int_eq(prepare("g.elf --json old.json --trace t --record s", &err), 0);
+	begin(0, "");
+	lab_files_add(&files, "new", 3);
+	lab_files_add(&files, "er", 2);
+	assert_holds("old.json", "older");
+	ck_assert_int_eq(end(), 0);
+	assert_holds("old.json", "newer");
+	begin(1, "");
+	lab_files_add(&files, "half", 4); /* and the machine dies */
+	leave_directory("");
+}
+END_TEST
+
+START_TEST(files_of_a_directory_come_out_below_it)
+{
+	struct error err;
+
+	enter_directory();
+	ck_assert_int_eq(prepare("sweep g.elf", &err), 0);
+	begin(0, "runs/1/a.json");
+	lab_files_add(&files, "a", 1);
+	ck_assert_int_eq(end(), 0);
+	begin(0, "empty");
+	ck_assert_int_eq(end(), 0);
+	begin(0, "half"); /* never comes to its end */
+	begin(0, "whole");
+	lab_files_add(&files, "w", 1);
+	ck_assert_int_eq(end(), 0);
+	assert_holds("sweep-results/runs/1/a.json", "a");
+	assert_holds("sweep-results/empty", "");
+	assert_holds("sweep-results/whole", "w");
+	leave_directory("sweep-results/runs/1/a.json sweep-results/runs/1 sweep-results/runs "
+			"sweep-results/empty sweep-results/whole sweep-results");
+}
+END_TEST
+
+/* Nothing that a machine says makes a file elsewhere. */
+START_TEST(names_that_lead_elsewhere_are_refused)
+{
+	static const char *const names[] = { "", "..", "../x", "a/../../x", "/x", "a//x", "a/.." };
+	struct error err;
+
+	enter_directory();
+	ck_assert_int_eq(prepare("sweep g.elf --json r.json", &err), 0);
+	ck_assert(files.output[1].directory);
+	for (unsigned i = 0; i < COUNT_OF(names); i++) {
+		begin(1, names[i]);
+		lab_files_add(&files, "x", 1);
+		ck_assert_msg(end() == -1, "'%s' was taken", names[i]);
+	}
+	begin(7, "x");
+	ck_assert_int_eq(end(), -1);
+	begin(0, "");
+	ck_assert_int_eq(end(), 0);
+	begin(0, ""); /* a second time */
+	ck_assert_int_eq(end(), -1);
+	leave_directory("r.json");
+}
+END_TEST
+
+/* ---- messages ------------------------------------------------------------------------------ */
+
+/* Two ends of a channel. */
+static void make_channel(int ends[2])
+{
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+}
+
+START_TEST(messages_arrive_in_pieces_and_in_order)
+{
+	static uint8_t sent[3 * WIRE_MAX_BYTES], got[sizeof(sent)];
+	static struct wire in, out;
+	struct wire_message m;
+	int ends[2], from[2];
+	size_t used = 0;
+	uint8_t byte;
+
+	make_channel(ends);
+	make_channel(from);
+	for (size_t i = 0; i < sizeof(sent); i++)
+		sent[i] = (uint8_t)(i * 7 + (i >> 8));
+	wire_init(&in, ends[0], ends[0]);
+	wire_init(&out, from[0], from[0]);
+	ck_assert_int_eq(wire_send_number(&out, WIRE_TAKEN, 4711), 0);
+	for (size_t i = 0; i < sizeof(struct wire_header) + sizeof(uint32_t); i++) {
+		ck_assert_int_eq(wire_next(&in, &m), 0); /* not before the last byte is there */
+		ck_assert_int_eq(read(from[1], &byte, 1), 1);
+		ck_assert_int_eq(write(ends[1], &byte, 1), 1);
+		ck_assert_int_eq(wire_read(&in), 1);
+	}
+	ck_assert_int_eq(wire_next(&in, &m), 1);
+	ck_assert_int_eq(m.type, WIRE_TAKEN);
+	ck_assert_uint_eq(wire_number(&m), 4711);
+
+	/* What is too long for one comes as several, and the buffer goes round. */
+	wire_init(&out, ends[1], ends[1]);
+	ck_assert_int_eq(wire_send(&out, WIRE_DATA, sent, sizeof(sent)), 0);
+	while (used < sizeof(sent)) {
+		ck_assert_int_gt(wire_read(&in), 0);
+		while (wire_next(&in, &m) > 0) {
+			ck_assert_int_eq(m.type, WIRE_DATA);
+			ck_assert_uint_le(m.length, WIRE_MAX_BYTES);
+			memcpy(got + used, m.data, m.length);
+			used += m.length;
+		}
+	}
+	ck_assert_mem_eq(sent, got, sizeof(sent));
+}
+END_TEST
+
+START_TEST(what_is_no_message_is_told)
+{
+	const struct wire_header longest = { WIRE_DATA, WIRE_MAX_BYTES };
+	const struct wire_header longer = { WIRE_DATA, WIRE_MAX_BYTES + 1 };
+	const struct wire_message shorter = { .type = WIRE_EXIT, .length = 3 };
+	static struct wire w;
+	struct wire_message m;
+	int ends[2];
+
+	make_channel(ends);
+	wire_init(&w, ends[0], ends[0]);
+	ck_assert_int_eq(write(ends[1], &longest, sizeof(longest)), sizeof(longest));
+	ck_assert_int_gt(wire_read(&w), 0);
+	ck_assert_int_eq(wire_next(&w, &m), 0);
+	wire_init(&w, ends[0], ends[0]);
+	ck_assert_int_eq(write(ends[1], &longer, sizeof(longer)), sizeof(longer));
+	ck_assert_int_gt(wire_read(&w), 0);
+	ck_assert_int_eq(wire_next(&w, &m), -1);
+	ck_assert_uint_eq(wire_number(&shorter), 0);
+}
+END_TEST
+
+/* An emulator prints to the channel, too, before the agent says its words. */
+START_TEST(messages_begin_behind_the_magic_words)
+{
+	static const char before[] = "Bochs says this\nminivmm-la";
+	static struct wire in, out;
+	struct wire_message m;
+	int ends[2];
+
+	make_channel(ends);
+	wire_init(&in, ends[0], ends[0]);
+	wire_init(&out, ends[1], ends[1]);
+	wire_send_raw(&out, before, strlen(before));
+	ck_assert_int_gt(wire_read(&in), 0);
+	ck_assert(!wire_synchronise(&in));
+	wire_send_raw(&out, WIRE_MAGIC, 5);
+	ck_assert_int_gt(wire_read(&in), 0);
+	ck_assert(!wire_synchronise(&in));
+	wire_send_raw(&out, &WIRE_MAGIC[5], strlen(WIRE_MAGIC) - 5);
+	wire_send(&out, WIRE_HELLO, NULL, 0);
+	ck_assert_int_gt(wire_read(&in), 0);
+	ck_assert(wire_synchronise(&in));
+	ck_assert_int_eq(wire_next(&in, &m), 1);
+	ck_assert_int_eq(m.type, WIRE_HELLO);
+	ck_assert_uint_eq(m.length, 0);
+	ck_assert_int_eq(wire_next(&in, &m), 0);
+}
+END_TEST
+
+/* ---- the end of a machine ---------------------------------------------------------------------
+ */
+
+/* A relay whose machine is the test: it has said all that it says before the relay runs. */
+static struct lab_options options;
+static struct relay relay;
+static struct emulator emulator;
+static struct wire machine;
+static int console;
+
+static void make_machine(const char *command)
+{
+	struct error err;
+	int channel[2], lines[2];
+
+	make_channel(channel);
+	make_channel(lines);
+	enter_directory();
+	ck_assert_int_eq(prepare(command, &err), 0);
+	parse_well("lab guest.elf", &options);
+	emulator = (struct emulator){ .in_fd = channel[0],
+				      .out_fd = channel[0],
+				      .console_fd = lines[0],
+				      .control_fd = -1,
+				      .log_fd = -1 };
+	relay = (struct relay){
+		.emulator = &emulator, .options = &options, .files = &files, .console_log = -1
+	};
+	wire_init(&machine, channel[1], channel[1]);
+	console = lines[1];
+}
+
+static void machine_starts(void)
+{
+	wire_send_raw(&machine, WIRE_MAGIC, strlen(WIRE_MAGIC));
+	wire_send(&machine, WIRE_HELLO, NULL, 0);
+}
+
+static void print_on_console(const char *text)
+{
+	ck_assert_int_eq(write(console, text, strlen(text)), (ssize_t)strlen(text));
+}
+
+START_TEST(a_command_ends_with_its_status_and_its_files)
+{
+	const uint32_t output = 0;
+
+	make_machine("g.elf --json r.json");
+	machine_starts();
+	wire_send(&machine, WIRE_ALIVE, NULL, 0);
+	wire_send(&machine, WIRE_FILE, &output, sizeof(output));
+	wire_send(&machine, WIRE_DATA, "result", 6);
+	wire_send(&machine, WIRE_END, NULL, 0);
+	wire_send_number(&machine, WIRE_EXIT, 130);
+	relay_run(&relay);
+	ck_assert(relay.ended && !relay.death);
+	ck_assert_int_eq(relay.status, 130);
+	ck_assert_int_eq(relay.failure.status, 0);
+	assert_holds("r.json", "result");
+	leave_directory("r.json");
+}
+END_TEST
+
+START_TEST(a_file_that_cannot_be_written_is_a_failure)
+{
+	const uint32_t output = 3;
+
+	make_machine("g.elf");
+	machine_starts();
+	wire_send(&machine, WIRE_FILE, &output, sizeof(output));
+	wire_send(&machine, WIRE_END, NULL, 0);
+	wire_send_number(&machine, WIRE_EXIT, 0);
+	relay_run(&relay);
+	ck_assert(relay.ended);
+	ck_assert_int_eq(relay.failure.status, EXIT_HOST);
+	leave_directory("");
+}
+END_TEST
+
+/* What was said before the end counts, and the console tells of a panic. */
+START_TEST(a_machine_that_dies_says_how)
+{
+	const struct wire_header no_message = { WIRE_DATA, ~0u };
+	static const struct {
+		const char *console, *death;
+		bool started, rubbish;
+	} table[] = {
+		{ "", "turned itself off", false, false },
+		{ "", "turned itself off", true, false },
+		{ "Kernel panic - not syncing", "panicked", false, false },
+		{ "Kernel panic - not syncing", "panicked", true, false },
+		{ "", "sent what is no message", true, true },
+	};
+
+	for (unsigned i = 0; i < COUNT_OF(table); i++) {
+		make_machine("g.elf");
+		if (table[i].started)
+			machine_starts();
+		if (table[i].rubbish)
+			wire_send_raw(&machine, &no_message, sizeof(no_message));
+		print_on_console(table[i].console);
+		close(console);
+		close(machine.out_fd);
+		relay_run(&relay);
+		ck_assert(!relay.ended && relay.death);
+		ck_assert_str_eq(relay.death, table[i].death);
+		ck_assert_int_eq(relay.running, table[i].started);
+		leave_directory("");
+	}
+}
+END_TEST
+
+START_TEST(of_a_long_console_the_end_is_kept)
+{
+	static char much[2 * CONSOLE_TAIL_BYTES];
+
+	make_machine("g.elf");
+	memset(much, 'x', sizeof(much) - 1);
+	print_on_console(much);
+	print_on_console("the last one\n");
+	close(console);
+	close(machine.out_fd);
+	relay_run(&relay);
+	ck_assert_uint_eq(relay.console_used, CONSOLE_TAIL_BYTES);
+	ck_assert_uint_eq(strlen(relay.console), CONSOLE_TAIL_BYTES);
+	ck_assert_str_eq(relay.console + CONSOLE_TAIL_BYTES - 13, "the last one\n");
+	leave_directory("");
+}
+END_TEST
+
+START_TEST(a_machine_has_no_more_time_than_it_is_given)
+{
+	make_machine("g.elf");
+	options.timeout_ns = 1;
+	machine_starts();
+	relay_run(&relay);
+	ck_assert_str_eq(relay.death, "still ran when the time of --timeout was over");
+	leave_directory("");
+}
+END_TEST
+
+/* A machine that is silent hangs once its emulator had the CPU for long, and some time anyway. */
+START_TEST(silence_of_a_machine_that_had_no_cpu_is_no_hang)
+{
+	static const struct {
+		enum lab_machine machine;
+		unsigned silent_s, cpu_s;
+		bool hung;
+	} table[] = {
+		{ LAB_SVM, 1, 1, false },     { LAB_SVM, 80, 80, false },
+		{ LAB_SVM, 100, 50, true },   { LAB_SVM, 100, 10, false },
+		{ LAB_SVM, 230, 10, false },  { LAB_SVM, 250, 0, true },
+		{ LAB_VMX, 100, 50, false },  { LAB_VMX, 370, 190, true },
+		{ LAB_VMX, 900, 100, false }, { LAB_VMX, 1000, 0, true },
+	};
+
+	for (unsigned i = 0; i < COUNT_OF(table); i++)
+		ck_assert_msg(relay_is_hung(table[i].machine, table[i].silent_s * NS_PER_S,
+					    table[i].cpu_s * NS_PER_S) == table[i].hung,
+			      "row %u", i);
+}
+END_TEST
+
+/* ---- the emulator's command line ------------------------------------------------------------- */
+
+static const char *value_of(const struct words *w, const char *option)
+{
+	for (unsigned i = 0; i + 1 < w->nr; i++) {
+		if (strcmp(w->word[i], option) == 0)
+			return w->word[i + 1];
+	}
+	ck_abort_msg("no %s", option);
+	return "";
+}
+
+START_TEST(qemu_is_told_what_the_options_say)
+{
+	static struct lab_kernel kernel = { .image = "/boot/a kernel" };
+	const struct initramfs image = { .fd = 9 };
+	const struct machine_plan plan = { &options, &kernel, &image };
+	struct words w = { 0 };
+
+	parse_well("lab --pcpus 5 --memory 384M guest.elf", &options);
+	qemu_add_words(&w, &plan, 4, 5, 6);
+	ck_assert_uint_lt(w.nr, EMULATOR_MAX_WORDS);
+	ck_assert_ptr_null(w.word[w.nr]);
+	ck_assert_str_eq(value_of(&w, "-smp"), "5");
+	ck_assert_str_eq(value_of(&w, "-m"), "384M");
+	ck_assert_str_eq(value_of(&w, "-kernel"), "/boot/a kernel");
+	ck_assert_str_eq(value_of(&w, "-initrd"), "/proc/self/fd/9");
+	ck_assert_str_eq(value_of(&w, "-accel"), "tcg,thread=single");
+	ck_assert_ptr_nonnull(strstr(value_of(&w, "-append"), "-- lab-agent"));
+	for (unsigned i = 0, fd = 4; i < w.nr; i++) {
+		if (strcmp(w.word[i], "-chardev") != 0)
+			continue;
+		static const char *const in_order[] = { "console,fd=5", "control,fd=6",
+							"channel,fd=4" };
+		ck_assert_ptr_nonnull(strstr(w.word[i + 1], in_order[fd++ - 4]));
+	}
+	words_free(&w);
+}
+END_TEST
+
+#define TESTS(X)                                           \
+	X(defaults_make_a_machine_with_svm)                \
+	X(each_option_is_taken)                            \
+	X(the_command_begins_behind_the_options)           \
+	X(every_mistake_is_named_in_one_line)              \
+	X(includes_are_counted)                            \
+	X(help_is_in_lines_of_80)                          \
+	X(files_of_a_command_are_found)                    \
+	X(what_cannot_be_written_is_refused_at_once)       \
+	X(files_come_out_whole_or_not_at_all)              \
+	X(files_of_a_directory_come_out_below_it)          \
+	X(names_that_lead_elsewhere_are_refused)           \
+	X(messages_arrive_in_pieces_and_in_order)          \
+	X(what_is_no_message_is_told)                      \
+	X(messages_begin_behind_the_magic_words)           \
+	X(a_command_ends_with_its_status_and_its_files)    \
+	X(a_file_that_cannot_be_written_is_a_failure)      \
+	X(a_machine_that_dies_says_how)                    \
+	X(of_a_long_console_the_end_is_kept)               \
+	X(a_machine_has_no_more_time_than_it_is_given)     \
+	X(silence_of_a_machine_that_had_no_cpu_is_no_hang) \
+	X(qemu_is_told_what_the_options_say)
+
+UNIT_SUITE(lab, TESTS)

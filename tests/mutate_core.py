@@ -7,10 +7,11 @@ read-modify-write becomes a load and a store, a loop leaves out its first or its
 unit suites judge them, and for what it is made of, the explorer of tests/model. Only what a
 mutant changes is compiled anew; all else is taken from a build directory.
 
-    python3 tests/mutate_core.py BUILD [--kinds calls,atomics,loops] [--sample N --seed S] [FILE...]
+    python3 tests/mutate_core.py BUILD [--kinds calls,atomics,loops] [--sample N --seed S] [--part 1/4] [FILE...]
 """
 
 import argparse
+import concurrent.futures
 import glob
 import json
 import os
@@ -20,11 +21,13 @@ import shlex
 import subprocess
 import sys
 import tempfile
+import time
 
 from mutate import Mutant, is_code, print_row, read, share, without_comment
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 PV = 'include/minivmm/pv_flush.h'  # in most of what there is
+UNBROKEN = 'src/vcpu/run_loop.c'  # in the unit tests and in the explorer
 CORE = ('src/vcpu/**/*.[ch]', 'src/guest-kernel/shootdown/*.[ch]', 'src/guest-kernel/mechanisms/*.[ch]',
         'src/guest-kernel/cpu/*.[ch]', PV, 'src/vmm/machine/exits.c')
 FIRST_SUITES = {
@@ -38,7 +41,8 @@ FIRST_SUITES = {
 # All but the three largest, which take longer than the others together.
 STAGES = ['pv-kicked', 'pv-yielding', 'tickets', 'halted-nmi', 'yield', 'pv-again', 'hypercall', 'halted',
           'halted-marked', 'pv-store-buffers', 'pv', 'pv-two-pcpus', 'pv-recheck-again']
-FIRST_S, SUITES_S, EXPLORER_S = 20, 60, 200  # a mutant hangs, and is dead, if it takes longer
+SUITE_S, EXPLORER_S = 60, 200  # a mutant hangs, and is dead, if it takes longer
+SUITES_AT_A_TIME = 6  # most of them wait most of the time
 
 # Hints to the CPU; tracing on the host, of which mutate.py says the same; memory, which AddressSanitizer
 # looks after; and what does nothing on this machine.
@@ -269,7 +273,9 @@ class Program:
         if not sources:
             return None
         program = os.path.join(overlay, os.path.basename(self.name))
-        self.link({source: self.compile(source, path, overlay) for source in sources}, program)
+        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+            objects = list(pool.map(lambda source: self.compile(source, path, overlay), sources))
+        self.link(dict(zip(sources, objects)), program)
         return program
 
 
@@ -286,6 +292,7 @@ class Explorer(Program):
 class Judge:
     def __init__(self, build):
         self.build = build
+        self.noticed_by = ''
         self.suites = Program(build, 'tests/unit/unit-tests', ('tests/unit/unit-tests.p/', 'src/vmm/libvmm.a.p/'))
         self.explorer = Explorer(build, 'tests/model/test_shipped', ('tests/model/libshipped.a.p/',))
         self.environment = {**os.environ, 'MINIVMM_SOURCE': TOP, 'CK_TIMEOUT_MULTIPLIER': '2',
@@ -298,33 +305,55 @@ class Judge:
 
     def run(self, words, seconds, stdout=subprocess.DEVNULL):
         """Whether it passes, in time."""
-        process = subprocess.Popen(words, stdout=stdout, stderr=subprocess.DEVNULL,
-                                   stdin=subprocess.DEVNULL, env=self.environment, start_new_session=True)
+        process = self.start(words, stdout)
         try:
             return process.wait(timeout=seconds) == 0
         except subprocess.TimeoutExpired:
             return False
         finally:
-            for child in children_in(process.pid):
-                try:
-                    os.kill(child, 9)
-                except ProcessLookupError:
-                    pass
-            process.wait()
+            end(process)
+
+    def start(self, words, stdout=subprocess.DEVNULL):
+        return subprocess.Popen(words, stdout=stdout, stderr=subprocess.DEVNULL,
+                                stdin=subprocess.DEVNULL, env=self.environment, start_new_session=True)
 
     def suites_pass(self, program, path):
+        """Several at a time, those that are likely to notice before the others; up to the first that fails."""
         first = next(suites for part, suites in FIRST_SUITES.items() if path.startswith(part))
-        rest = [suite for suite in self.all_suites if suite not in first]
-        return self.run([program, *first], FIRST_S) and self.run([program, *rest], SUITES_S)
+        waiting = first + [suite for suite in self.all_suites if suite not in first]
+        running = {}
+        try:
+            while waiting or running:
+                while waiting and len(running) < SUITES_AT_A_TIME:
+                    self.noticed_by = waiting.pop(0)
+                    running[self.start([program, self.noticed_by])] = (self.noticed_by, time.monotonic() + SUITE_S)
+                for process, (self.noticed_by, deadline) in list(running.items()):
+                    if process.poll() or time.monotonic() > deadline:
+                        return False
+                    if process.returncode == 0:
+                        del running[process]
+                time.sleep(0.01)
+            return True
+        finally:
+            for process in running:
+                end(process)
 
-    def explorer_passes(self, explorer, overlay):
+    def explorer_passes(self, explorer, overlay, stages):
         """As it does if only its own replay of a schedule fails (see mistakes.py)."""
         log = os.path.join(overlay, 'log')
         vectors = os.path.join(TOP, 'src/guest-kernel/cpu/vectors.S')
         with open(log, 'w+', encoding='utf-8') as stream:
-            passes = self.run([explorer, '-v', vectors, *STAGES], EXPLORER_S, stream)
+            passes = self.run([explorer, '-v', vectors, *stages], EXPLORER_S, stream)
             stream.seek(0)
             return passes or '=> the schedule' in stream.read()
+
+    def passes_unbroken(self):
+        """With the explorer on its first stage: that it can be made, and what it says, is what counts."""
+        mutant = Mutant(UNBROKEN, 0, 0, '', read(UNBROKEN).splitlines()[0])
+        with tempfile.TemporaryDirectory() as overlay:
+            write_mutant(overlay, mutant)
+            return self.suites_pass(self.suites.make(UNBROKEN, overlay), UNBROKEN) \
+                and self.explorer_passes(self.explorer.make(UNBROKEN, overlay), overlay, STAGES[:1])
 
     def survives(self, mutant):
         """None if it does not compile."""
@@ -337,7 +366,18 @@ class Judge:
                 return None
             if suites and not self.suites_pass(suites, mutant.path):
                 return False
-            return not explorer or self.explorer_passes(explorer, overlay)
+            self.noticed_by = 'explorer'
+            return not explorer or self.explorer_passes(explorer, overlay, STAGES)
+
+
+def end(process):
+    """It and whatever it has started."""
+    for child in children_in(process.pid):
+        try:
+            os.kill(child, 9)
+        except ProcessLookupError:
+            pass
+    process.wait()
 
 
 def children_in(session):
@@ -367,6 +407,7 @@ def options_of_command():
     parser.add_argument('--kinds', default=','.join(KINDS), help='some of ' + ','.join(KINDS))
     parser.add_argument('--sample', type=int, help='so many mutants, drawn at random')
     parser.add_argument('--seed', type=int, default=random.randrange(1 << 32))
+    parser.add_argument('--part', default='1/1', help='of what was chosen the K-th of N parts, as K/N')
     parser.add_argument('--least', type=float, default=85, help='percent of each kind that have to die (85)')
     parser.add_argument('--verbose', action='store_true', help='say of each what became of it')
     parser.add_argument('--list', action='store_true', help='say which there are, and no more')
@@ -395,17 +436,19 @@ def choose(options, judge):
 def main():
     options = options_of_command()
     judge = Judge(os.path.abspath(options.build))
-    mutants = choose(options, judge)
+    part, parts = map(int, options.part.split('/'))
+    mutants = choose(options, judge)[part - 1::parts]
     if options.list:
         print(*(f'{m.kind}: {m.describe()}' for m in mutants), sep='\n')
         return 0
-    if judge.survives(Mutant(PV, 0, 0, '', read(PV).splitlines()[0])) is not True:
+    if not judge.passes_unbroken():
         sys.exit('the suites fail without a mutant')
     counts = {}
     for mutant in mutants:
         verdict = judge.survives(mutant)
         if options.verbose:
-            print({True: 'alive', False: 'dead', None: 'not built'}[verdict], mutant.kind, mutant.describe(), flush=True)
+            word = {True: 'alive', False: f'dead ({judge.noticed_by})', None: 'not built'}[verdict]
+            print(word, mutant.kind, mutant.describe(), flush=True)
         elif verdict:
             print(f'survives: {mutant.kind}: {mutant.describe()}', flush=True)
         if verdict is not None:

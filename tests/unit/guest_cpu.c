@@ -102,8 +102,14 @@ void flush_page(uint64_t gva)
 void kernel_call(uint64_t call, uint64_t rdi, uint64_t rsi)
 {
 	switch (call) {
-	case KERNEL_CALL_FLUSH_ALL:
+	case KERNEL_CALL_WRMSR:
+		if (guest_cpu.wrmsr)
+			guest_cpu.wrmsr((uint32_t)rdi, rsi);
+		break;
 	case KERNEL_CALL_LOAD_CR3:
+		guest_cpu.cr3 = rdi;
+		/* fallthrough */
+	case KERNEL_CALL_FLUSH_ALL:
 		about_to_flush();
 		guest_cpu_flush(running);
 		break;
@@ -130,8 +136,7 @@ void cpu_relax(void)
 
 struct cpuid cpuid(uint32_t leaf)
 {
-	(void)leaf;
-	return (struct cpuid){ 0 };
+	return guest_cpu.cpuid ? guest_cpu.cpuid(leaf) : (struct cpuid){ 0 };
 }
 
 static void device_write(uint64_t gpa, uint64_t value)
@@ -152,6 +157,5 @@ void mmio_write64(uint64_t gpa, uint64_t value)
 
 uint32_t mmio_read32(uint64_t gpa)
 {
-	(void)gpa;
-	return 0;
+	return guest_cpu.read ? guest_cpu.read(gpa) : 0;
 }

@@ -12,12 +12,18 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "guest-kernel/cpu/instructions.h"
+
 /* What a test has in the place of an instruction; NULL: it does nothing. */
 extern struct guest_cpu {
 	uint64_t tsc; /* what rdtsc() returns; nothing but the test moves it */
 	void (*relax)(void);
 	void (*write)(uint64_t gpa, uint64_t value); /* of a device register */
 	void (*flushes)(void);			     /* before any local flush */
+	struct cpuid (*cpuid)(uint32_t leaf);	     /* NULL: all zeros */
+	uint32_t (*read)(uint64_t gpa);		     /* of a device register; NULL: 0 */
+	uint64_t cr3;				     /* that was loaded last */
+	void (*wrmsr)(uint32_t msr, uint64_t value);
 } guest_cpu;
 
 /* The vCPU that executes from now on; 0 at first. */

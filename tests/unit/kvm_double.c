@@ -54,6 +54,11 @@ void kvm_double_fail(unsigned long request, unsigned more, unsigned times, int e
 	d.failure[d.nr_failures++] = (struct failure){ request, more, times, errnum };
 }
 
+struct kvm_double_vcpu *kvm_double_vcpu(void)
+{
+	return &d.vcpu;
+}
+
 unsigned kvm_double_calls(unsigned long request)
 {
 	return d.calls[_IOC_NR(request)];
@@ -106,6 +111,16 @@ static int create_vcpu(void)
 	return fd;
 }
 
+static int run_immediately(void)
+{
+	d.vcpu.immediate_runs++;
+	d.vcpu.mp_state_when_immediate = d.vcpu.mp_state;
+	if (!d.vcpu.more_accesses)
+		return EINTR;
+	d.vcpu.more_accesses--;
+	return 0;
+}
+
 /* KVM takes registers in, and gives them out, at an entry and at an exit. */
 static int run(void)
 {
@@ -114,12 +129,20 @@ static int run(void)
 
 	if (r->kvm_dirty_regs & KVM_SYNC_X86_SREGS)
 		d.vcpu.sregs = r->s.regs.sregs;
-	if (!r->immediate_exit && d.enter)
+	if (r->immediate_exit)
+		failed = run_immediately();
+	else if (d.enter)
 		failed = d.enter(&d.vcpu);
 	r->kvm_dirty_regs = 0;
 	if (r->kvm_valid_regs & KVM_SYNC_X86_SREGS)
 		r->s.regs.sregs = d.vcpu.sregs;
 	return failed;
+}
+
+/* As much as there is. */
+static void copy_cpuid(struct kvm_cpuid_table *to, const struct kvm_cpuid_table *from)
+{
+	memcpy(to, from, sizeof(from->head) + from->head.nent * sizeof(from->leaf[0]));
 }
 
 static int serve(unsigned long request, void *argument)
@@ -146,6 +169,18 @@ static int serve(unsigned long request, void *argument)
 		return 0;
 	case KVM_SET_SREGS:
 		d.vcpu.sregs = *(struct kvm_sregs *)argument;
+		return 0;
+	case KVM_GET_MP_STATE:
+		((struct kvm_mp_state *)argument)->mp_state = d.vcpu.mp_state;
+		return 0;
+	case KVM_SET_MP_STATE:
+		d.vcpu.mp_state = ((struct kvm_mp_state *)argument)->mp_state;
+		return 0;
+	case KVM_SET_CPUID2:
+		copy_cpuid(&d.vcpu.cpuid, argument);
+		return 0;
+	case KVM_GET_CPUID2:
+		copy_cpuid(argument, &d.vcpu.cpuid);
 		return 0;
 	case KVM_SET_MSRS: /* the number of those that were set */
 		return (int)((struct kvm_msrs *)argument)->nmsrs;

@@ -17,7 +17,15 @@ struct kvm_double_vcpu {
 	struct kvm_run *run;
 	struct kvm_regs regs;
 	struct kvm_sregs sregs;
+	struct kvm_cpuid_table cpuid;
+	uint32_t mp_state;
 	uint8_t *ram; /* of its VM */
+
+	/* KVM_RUN with immediate_exit: how often, the state that it found last, and in how many
+	 * of those to come the instruction goes on with another access. */
+	unsigned immediate_runs;
+	uint32_t mp_state_when_immediate;
+	unsigned more_accesses;
 };
 
 /* Forgets all that was told and counted, and opens it; kvm_double_close() when it is done. */
@@ -26,6 +34,9 @@ void kvm_double_close(struct kvm *kvm);
 
 /* The call of `request` after `more` others, and as many as `times`, fail with this errno. */
 void kvm_double_fail(unsigned long request, unsigned more, unsigned times, int errnum);
+
+/* Its vCPU, as long as the double is open. */
+struct kvm_double_vcpu *kvm_double_vcpu(void);
 
 /* How often `request` was made. */
 unsigned kvm_double_calls(unsigned long request);

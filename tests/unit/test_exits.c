@@ -170,6 +170,67 @@ START_TEST(an_ipi_that_makes_no_sense_ends_the_run)
 }
 END_TEST
 
+static enum vcpu_action load(uint64_t reg, uint32_t size, uint64_t *ret_data)
+{
+	struct vcpu_exit e = {
+		.kind = VCPU_EXIT_MMIO,
+		.gpa = MV_DOORBELL_GPA + reg,
+		.size = size,
+		.count = 1,
+		.data = (uint8_t *)ret_data,
+	};
+
+	*ret_data = ~0ull;
+	return doorbell_exit(&thread, thread.vcpu, &e);
+}
+
+/* Of any size: what nobody answers is 0, and nothing of what was there before. */
+START_TEST(a_load_finds_zeros_until_it_is_answered)
+{
+	uint64_t data;
+
+	build_machine(3, 1, 2);
+	ck_assert_int_eq(load(MV_DB_NOP, 8, &data), VCPU_RESUME);
+	ck_assert_uint_eq(data, 0);
+	ck_assert_int_eq(load(MV_DB_PHASE, 4, &data), VCPU_BLOCK);
+	ck_assert_uint_eq(data, 0);
+	ck_assert_uint_eq(thread.vcpu->stats.exits_doorbell, 2);
+	ck_assert(!machine_has_failed(&machine));
+	ck_assert_int_eq(load(MV_DB_EXIT, 8, &data), VCPU_STOP);
+	assert_failed("vCPU 2 of VM 1 ", "no register to load from");
+	destroy_machine();
+}
+END_TEST
+
+/* The size says how much of kvm_run's eight bytes was stored. */
+START_TEST(a_store_is_as_large_as_it_says)
+{
+	uint64_t value = 0xdead000000000007;
+	struct vcpu_exit e = {
+		.kind = VCPU_EXIT_MMIO,
+		.is_write = true,
+		.gpa = MV_DOORBELL_GPA + MV_DB_EXIT,
+		.size = 4,
+		.count = 1,
+		.data = (uint8_t *)&value,
+	};
+	uint64_t told = 0;
+
+	build_machine(3, 1, 2);
+	ck_assert_int_eq(doorbell_exit(&thread, thread.vcpu, &e), VCPU_HALT);
+	ck_assert_uint_eq(vms[1].exit_code, 7);
+	ck_assert(vms[1].exited && !vms[0].exited);
+	ck_assert_int_eq(eventfd_read(machine.event_fd, &told), 0);
+	e.size = 8;
+	ck_assert_int_eq(doorbell_exit(&thread, thread.vcpu, &e), VCPU_HALT);
+	ck_assert_uint_eq(vms[1].exit_code, value);
+	e.size = 2;
+	ck_assert_int_eq(doorbell_exit(&thread, thread.vcpu, &e), VCPU_STOP);
+	assert_failed("vCPU 2 of VM 1 ", "2 bytes at 0x0");
+	destroy_machine();
+}
+END_TEST
+
 static void put_mask(unsigned vcpu)
 {
 	((struct mv_flush_mask *)(memory + MASK_GPA))->word[vcpu / 64] |= 1ull << vcpu % 64;
@@ -243,6 +304,8 @@ END_TEST
 	X(a_yield_is_to_a_vcpu_of_the_same_vm)            \
 	X(an_ipi_is_for_that_vcpu_of_the_same_vm)         \
 	X(an_ipi_that_makes_no_sense_ends_the_run)        \
+	X(a_load_finds_zeros_until_it_is_answered)        \
+	X(a_store_is_as_large_as_it_says)                 \
 	X(a_flush_is_of_those_in_the_mask_but_for_itself) \
 	X(a_mask_that_is_not_in_memory_ends_the_run)      \
 	X(where_a_triple_fault_was_is_told_only_if_it_is_known)

@@ -97,6 +97,20 @@ START_TEST(a_halt_is_one_store)
 }
 END_TEST
 
+static uint32_t tell_phase(uint64_t gpa)
+{
+	ck_assert_uint_eq(gpa, MV_DOORBELL_GPA + MV_DB_PHASE);
+	return 0x10203;
+}
+
+START_TEST(the_phase_is_what_the_doorbell_says)
+{
+	guest_cpu.read = tell_phase;
+	ck_assert_uint_eq(doorbell()->wait_phase(), 0x10203);
+	ck_assert_uint_eq(nr_stores, 0);
+}
+END_TEST
+
 /* An interrupt ends a halt, and a VMM may let a vCPU go on that has ended its VM. */
 START_TEST(the_end_is_said_again_and_again)
 {
@@ -118,6 +132,7 @@ END_TEST
 	X(a_flush_names_where_its_targets_are)       \
 	X(an_interrupt_names_vcpu_and_vector)        \
 	X(a_halt_is_one_store)                       \
+	X(the_phase_is_what_the_doorbell_says)       \
 	X(the_end_is_said_again_and_again)
 
 UNIT_SUITE(guest_doorbell, TESTS)

@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "guest-kernel/shootdown/steal.h"
+#include "guest_cpu.h"
+#include "minivmm/x86.h"
 
 #define MWAIT (1u << 3)
 #define BOTH  (1u << KVM_FEATURE_STEAL_TIME | 1u << KVM_FEATURE_PV_TLB_FLUSH)
@@ -52,7 +54,42 @@ START_TEST(every_target_that_is_preempted_counts)
 }
 END_TEST
 
+static uint32_t features;
+static uint64_t registered;
+static unsigned nr_registered;
+
+static struct cpuid tell_features(uint32_t leaf)
+{
+	ck_assert_uint_eq(leaf, KVM_CPUID_FEATURES);
+	return (struct cpuid){ .eax = features, .ebx = ~0u, .ecx = ~0u, .edx = ~0u };
+}
+
+static void note_msr(uint32_t msr, uint64_t value)
+{
+	ck_assert_uint_eq(msr, MSR_KVM_STEAL_TIME);
+	registered = value;
+	nr_registered++;
+}
+
+START_TEST(each_vcpu_registers_its_own_page_where_the_host_has_steal_time)
+{
+	guest_cpu.cpuid = tell_features;
+	guest_cpu.wrmsr = note_msr;
+	features = ~(1u << KVM_FEATURE_STEAL_TIME);
+	steal_register(&percpus[0]);
+	ck_assert_uint_eq(nr_registered, 0);
+	features = 1u << KVM_FEATURE_STEAL_TIME;
+	for (unsigned i = 0; i < 3; i++) {
+		steal_register(&percpus[i]);
+		ck_assert_uint_eq(nr_registered, i + 1);
+		ck_assert_uint_eq(registered, (uintptr_t)&percpus[i].steal | 1);
+		ck_assert_uint_eq((uintptr_t)&percpus[i].steal % 64, 0);
+	}
+}
+END_TEST
+
 #define CASES(X)                                                \
 	X(flushes_are_deferred_only_if_all_five_conditions_hold) \
-	X(every_target_that_is_preempted_counts)
+	X(every_target_that_is_preempted_counts)                \
+	X(each_vcpu_registers_its_own_page_where_the_host_has_steal_time)
 UNIT_SUITE(guest_steal, CASES)

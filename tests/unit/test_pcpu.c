@@ -268,12 +268,13 @@ START_TEST(who_is_awaited_is_read_for_a_policy_that_asks)
 		s.hint[0].awaited = 1;
 		s.hint[2].awaited = 3;
 		s.hint[4].critical = 1;
-		s.pcpus.waiter[5].hint = NULL;
+		s.hint[NR - 1].awaited = 1;
+		s.pcpus.waiter[3].hint = NULL;
 		ck_assert(stage_call(&s, 0, ACQUIRE));
 		stage_call(&s, 0, RELEASE);
 		for (unsigned i = 0; i < NR; i++)
 			ck_assert(shown_entity[i].awaited ==
-				  ((i == 0 || i == 2) && policies[k].uses_hints));
+				  ((i == 0 || i == 2 || i == NR - 1) && policies[k].uses_hints));
 		stage_finish(&s);
 	}
 }

@@ -81,8 +81,42 @@ START_TEST(its_apic_id_is_its_index_in_the_topology_too)
 }
 END_TEST
 
+/* Not only where it comes first, or last. */
+START_TEST(a_feature_that_is_hidden_is_gone_and_all_else_stays)
+{
+	static const uint32_t functions[] = { KVM_CPUID_FEATURES, 0, 1 };
+	const uint32_t both = 1u << KVM_FEATURE_STEAL_TIME | 1u << KVM_FEATURE_PV_TLB_FLUSH;
+
+	for (unsigned first = 0; first < COUNT_OF(functions); first++) {
+		struct error err = { 0 };
+		struct kvm kvm;
+		struct vcpu v;
+
+		kvm_double_open(&kvm);
+		kvm.supported.head.nent = 0;
+		for (unsigned i = 0; i < COUNT_OF(functions); i++)
+			add_leaf(&kvm, functions[(first + i) % COUNT_OF(functions)]);
+		int vm_fd = ioctl(kvm.fd, KVM_CREATE_VM, 0);
+		ck_assert_int_eq(vcpu_init(&v, &kvm, vm_fd, 0, INDEX, &err), 0);
+		struct kvm_cpuid_table expected = kvm_double_vcpu()->cpuid;
+		for (unsigned i = 0; i < COUNT_OF(functions); i++) {
+			if (expected.leaf[i].function != KVM_CPUID_FEATURES)
+				continue;
+			ck_assert_uint_eq(expected.leaf[i].eax, both);
+			expected.leaf[i].eax = 1u << KVM_FEATURE_STEAL_TIME;
+		}
+		ck_assert_int_eq(vcpu_hide_features(&v, 1u << KVM_FEATURE_PV_TLB_FLUSH, &err), 0);
+		ck_assert_mem_eq(&kvm_double_vcpu()->cpuid, &expected, sizeof(expected));
+		vcpu_finish(&v);
+		close(vm_fd);
+		kvm_double_close(&kvm);
+	}
+}
+END_TEST
+
 #define CASES(X)                                                 \
 	X(pcid_and_mwait_are_hidden_and_nothing_else)            \
 	X(of_kvms_features_it_has_the_two_that_minivmm_provides) \
-	X(its_apic_id_is_its_index_in_the_topology_too)
+	X(its_apic_id_is_its_index_in_the_topology_too)          \
+	X(a_feature_that_is_hidden_is_gone_and_all_else_stays)
 UNIT_SUITE(vcpu_cpuid, CASES)

@@ -13,5 +13,7 @@ npt=$(sed -n 's/.*\bnpt=\([01]\).*/\1/p' /proc/cmdline)
 insmod /modules/irqbypass.ko
 insmod /modules/kvm.ko
 insmod /modules/kvm-amd.ko "npt=$npt"
-hold_vm && sh /suite.sh "$npt" >/dev/ttyS1
+paging=nested
+[ "$npt" = 1 ] || paging=shadow
+hold_vm && sh /suite.sh kvm_amd "$paging" /guests >/dev/ttyS1
 poweroff -f

@@ -60,7 +60,7 @@ def make_initramfs(build, kernel, arguments, work):
         BUSYBOX: 'bin/busybox',
         arguments.init: 'init',
         arguments.suite: 'suite.sh',
-        os.path.join(build, 'src/guest-kernel/guest.elf'): 'guest.elf',
+        os.path.join(build, 'src/guest-kernel/guest.elf'): 'guests/guest.elf',
     }
     for program in ('minivmm-static', 'stale_after', 'hold_vm'):
         files[os.path.join(build, 'tests/nested', program)] = 'bin/' + program.removesuffix('-static')

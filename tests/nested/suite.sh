@@ -1,13 +1,19 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# The suite that runs inside the nested test bed: minivmm, driven and judged, in TAP.
-# usage: suite.sh NPT
+# The suite that runs inside the nested test beds: minivmm, driven and judged, in TAP.
+# usage: suite.sh kvm_amd|kvm_intel nested|shadow DIRECTORY-OF-GUESTS
 #
-# With npt=0 a translation that nobody flushes stays stale for as long as it takes, so that
-# every fault must be caught. With npt=1 the emulated CPU drops its TLB at each entry into a
-# guest: what is forgotten there cannot show, and only what must work is tested.
-npt=$1
-guest=/guest.elf
+# With shadow page tables a translation that nobody flushes stays stale for as long as it
+# takes, so that every fault must be caught. With nested ones the emulated CPU drops its TLB at
+# each entry into a guest: what is forgotten there cannot show, and only what must work is tested.
+kvm_module=$1
+paging=$2
+guests=$3
+guest=$guests/guest.elf
+case $kvm_module in
+kvm_amd) extension=SVM ;;
+kvm_intel) extension=VMX ;;
+esac
 hang_s=60
 tests=0
 failed=0
@@ -106,7 +112,7 @@ equal_to_kernel() {
 # A guest from tests/guests, which ends its run by itself. What else such guests do wrong, and
 # how minivmm words it, does not depend on the kind of KVM: tests/kvm has those.
 guest_ends() { # GUEST CASE STATUS
-	run --timeout 55s --shootdown ipi --duration 100ms --vcpus 4 "/guests/$1.elf" -- "case=$2" || return
+	run --timeout 55s --shootdown ipi --duration 100ms --vcpus 4 "$guests/$1.elf" -- "case=$2" || return
 	[ "$status" = "$3" ] || because "exit status $status instead of $3"
 }
 
@@ -114,7 +120,7 @@ guest_ends() { # GUEST CASE STATUS
 runs_by_pvh() { # GUEST WORD...
 	by_pvh=$1
 	shift
-	run --timeout 55s --vcpus 4 "/guests/$by_pvh.elf" -- "$@" || return
+	run --timeout 55s --vcpus 4 "$guests/$by_pvh.elf" -- "$@" || return
 	[ "$status" = 0 ] || because "exit status $status"
 }
 
@@ -145,7 +151,7 @@ is_caught() { # FAULT
 # What guest.elf is not made to show, and guests/access.elf is: it asks in the middle of an
 # access for a flush that cannot be, and only a host that defers flushes there comes to see it.
 is_caught_by_access() { # FAULT
-	run --inject "$1" --vcpus 2 --pcpus 0 --timeout 30s /guests/access.elf -- case=two-in-one || return
+	run --inject "$1" --vcpus 2 --pcpus 0 --timeout 30s "$guests/access.elf" -- case=two-in-one || return
 	[ "$status" = 1 ] || because "exit status $status: the fault was not caught" || return
 	grep -q '^FAIL: .* doorbell: no flush mask' /tmp/stdout || because 'no word of the mask'
 }
@@ -153,16 +159,16 @@ is_caught_by_access() { # FAULT
 host_is_known() {
 	echo 'minivmm host' >/tmp/command
 	minivmm host >/tmp/stdout 2>/tmp/stderr || because 'it failed' || return
-	grep -q 'KVM module  *kvm_amd' /tmp/stdout || because 'not kvm_amd' || return
-	grep -q 'CPU  *has SVM' /tmp/stdout || because 'no SVM' || return
+	grep -q "KVM module  *$kvm_module" /tmp/stdout || because "not $kvm_module" || return
+	grep -q "CPU  *has $extension" /tmp/stdout || because "no $extension" || return
 	grep -q 'ring 0  *native' /tmp/stdout || because 'ring 0 is not native' || return
 	grep -q 'the kernel marks preemption  *yes' /tmp/stdout || because 'no marks'
 }
 
 # ---- the suite -----------------------------------------------------------------
 
-check 'minivmm host knows kvm_amd, and that the kernel marks' host_is_known
-if [ "$npt" = 0 ]; then
+check "minivmm host knows $kvm_module, and that the kernel marks" host_is_known
+if [ "$paging" = shadow ]; then
 	for action in exit kick same-sregs tracking dirty-bitmap dirty-ring; do
 		check "stale after $action" is_stale_after "$action"
 	done

@@ -24,6 +24,10 @@ int ring_start(struct vcpu *v, unsigned ring, const struct kvm_regs *regs, struc
 	}
 	if (kvm_ioctl(err, v->fd, KVM_SET_SREGS, &sregs) < 0)
 		return -1;
-	start.rflags = RFLAGS_FIXED;
+	/*
+	 * Nothing sends an interrupt. But Bochs (2.7, and its sources of August 2026) lets the
+	 * host's interrupts wait while the guest's flag is clear: a loop would keep the CPU.
+	 */
+	start.rflags = RFLAGS_FIXED | RFLAGS_IF;
 	return kvm_ioctl(err, v->fd, KVM_SET_REGS, &start);
 }

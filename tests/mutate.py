@@ -39,7 +39,7 @@ LIBRARIES = ['-fsanitize=address,undefined', *WRAPPED, '-Wl,--unresolved-symbols
 PATIENCE, PATIENCE_S, CPU_PATIENCE_S, ASLEEP_S = 10, 20, 5, 3
 
 PCPU_SUITES = ['pcpu', 'pcpu_slices', 'pcpu_replay']
-PCPU_SOURCES = ['tests/unit/pcpu_stage.c', 'src/vcpu/sched/pcpu.c', 'src/vcpu/sched/dispatch.c',
+PCPU_SOURCES = ['tests/unit/pcpu_stage.c', 'src/vcpu/base/clock.c', 'src/vcpu/sched/pcpu.c', 'src/vcpu/sched/dispatch.c',
                 'src/vcpu/sched/replay.c', 'src/vcpu/sched/schedule_log.c', 'src/vcpu/sched/sched_policy.c', 'src/vcpu/sched/host_policy.c', 'src/vcpu/base/cpu_mask.c', 'src/vcpu/base/error.c']
 STEAL_SOURCES = ['src/vcpu/protocol/steal_msr.c', 'src/vcpu/cpu/call.c', 'src/vcpu/base/kvm_ioctl.c', 'src/vcpu/base/error.c']
 ELF_SOURCES = ['src/vmm/guest/elf_image.c', 'src/vmm/guest/elf_notes.c', 'src/vmm/guest/elf_file.c', 'src/vcpu/base/error.c']

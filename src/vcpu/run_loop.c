@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "vcpu/base/clock.h"
 #include "vcpu/cpu/apic_timer.h"
 
 /* A vCPU's thread, as the steps below see it. Each returns false at the end. */

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "minivmm/catalog.h"
+#include "vcpu/base/clock.h"
 #include "vcpu/sched/host_policy.h"
 #include "vmm/base/output_file.h"
 #include "vmm/cli/names.h"

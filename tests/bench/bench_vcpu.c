@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
+#include "vcpu/base/clock.h"
 #include "vcpu/protocol/steal_msr.h"
 #include "vmm/host/host_check.h"
 #include "vmm/host/ring_start.h"

@@ -23,6 +23,7 @@
 #include "guest-kernel/shootdown/oracle.h"
 #include "guest-kernel/shootdown/shootdown.h"
 #include "handler.h"
+#include "vcpu/base/clock.h"
 #include "vcpu/run_loop.h"
 #include "vmm/machine/exits.h"
 

@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <string.h>
 
+#include "vcpu/base/clock.h"
 #include "vcpu/cpu/vcpu.h"
 
 /* ---- actors ------------------------------------------------------------------------ */

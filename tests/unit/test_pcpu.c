@@ -9,6 +9,7 @@
 
 #include "libc_failures.h"
 #include "pcpu_stage.h"
+#include "vcpu/base/clock.h"
 #include "vcpu/base/random.h"
 
 /* ---- slots --------------------------------------------------------------------------- */

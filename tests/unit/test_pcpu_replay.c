@@ -3,6 +3,7 @@
 #include "unit.h"
 
 #include "pcpu_stage.h"
+#include "vcpu/base/clock.h"
 
 #define LONG_SLICE_NS 50000000ull /* 50 ms: so long that an end before it would be seen */
 

@@ -7,6 +7,7 @@
 
 #include "libc_failures.h"
 #include "pcpu_stage.h"
+#include "vcpu/base/clock.h"
 
 /* ---- slices ---------------------------------------------------------------------------- */
 

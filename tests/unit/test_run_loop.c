@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "pcpu_stage.h"
+#include "vcpu/base/clock.h"
 #include "vcpu/run_loop.h"
 
 #define MOST_STEPS 4

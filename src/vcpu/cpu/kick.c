@@ -6,16 +6,12 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "vcpu/base/clock.h"
 #include "vcpu/cpu/vcpu.h"
-
-#define NS_PER_S 1000000000ull
 
 void vcpu_wait_kick(uint64_t wait_ns)
 {
-	struct timespec wait = {
-		.tv_sec = (time_t)(wait_ns / NS_PER_S),
-		.tv_nsec = (long)(wait_ns % NS_PER_S),
-	};
+	struct timespec wait = timespec_of_ns(wait_ns);
 	sigset_t kick;
 
 	sigemptyset(&kick);

@@ -6,9 +6,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "vcpu/base/clock.h"
 #include "vcpu/base/random.h"
-
-#define NS_PER_S 1000000000ull
 
 unsigned dispatch_gangs_per_vm(const struct pcpu_config *config)
 {
@@ -33,8 +32,7 @@ void dispatch_wake(struct pcpu_waiter *w)
 static void arm_slice_timer(struct pcpus *p, struct pcpu *c)
 {
 	struct itimerspec when = {
-		.it_value = { .tv_sec = (time_t)(c->slice_end_ns / NS_PER_S),
-			      .tv_nsec = (long)(c->slice_end_ns % NS_PER_S) },
+		.it_value = timespec_of_ns(c->slice_end_ns),
 	};
 
 	timer_settime(p->waiter[c->current].slice_timer, TIMER_ABSTIME, &when, NULL);

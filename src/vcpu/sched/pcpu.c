@@ -11,32 +11,13 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "vcpu/base/clock.h"
 #include "vcpu/cpu/vcpu.h"
 #include "vcpu/sched/dispatch.h"
 #include "vcpu/sched/host_policy.h"
 
-#define NS_PER_S 1000000000ull
-
 /* How often a vCPU that waits in a replay looks whether anybody waits in vain. */
 #define REPLAY_CHECK_NS 10000000
-
-static uint64_t read_clock(clockid_t clock)
-{
-	struct timespec now;
-
-	clock_gettime(clock, &now);
-	return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
-}
-
-uint64_t monotonic_ns(void)
-{
-	return read_clock(CLOCK_MONOTONIC);
-}
-
-uint64_t thread_cpu_ns(void)
-{
-	return read_clock(CLOCK_THREAD_CPUTIME_ID);
-}
 
 bool pcpus_are_stopping(const struct pcpus *p)
 {

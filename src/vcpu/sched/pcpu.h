@@ -168,10 +168,4 @@ struct slice_sums pcpus_slice_sums(const struct pcpus *p);
 void pcpus_stop(struct pcpus *p);
 bool pcpus_are_stopping(const struct pcpus *p);
 
-/* CLOCK_MONOTONIC, in nanoseconds: the clock of all times here. */
-uint64_t monotonic_ns(void);
-
-/* CPU time of the calling thread so far, in nanoseconds. */
-uint64_t thread_cpu_ns(void);
-
 #endif

@@ -5,15 +5,15 @@
 #include <string.h>
 
 #include "minivmm/nearest.h"
+#include "vcpu/base/clock.h"
 #include "vmm/cli/names.h"
 #include "vmm/cli/parse.h"
 
-#define NS_PER_SECOND 1000000000ull
-#define TIME_MAX_NS   (24 * 3600 * NS_PER_SECOND)
-#define SLICE_MIN_NS  10000ull
-#define SLICE_MAX_NS  (10 * NS_PER_SECOND)
-#define JITTER_MAX    90
-#define PAGE_BYTES    4096
+#define TIME_MAX_NS  (24 * 3600 * NS_PER_S)
+#define SLICE_MIN_NS 10000ull
+#define SLICE_MAX_NS (10 * NS_PER_S)
+#define JITTER_MAX   90
+#define PAGE_BYTES   4096
 
 static int bad_value(struct error *err, const char *option, const char *value, const char *why)
 {

@@ -4,12 +4,12 @@
 
 #include <string.h>
 
+#include "vcpu/base/clock.h"
 #include "vmm/cli/command_line.h"
 #include "vmm/cli/names.h"
 
-#define NS_PER_SECOND	  1000000000ull
-#define DIRTY_EVERY_NS	  20000000	       /* several harvests in the shortest of phases */
-#define TIMEOUT_MARGIN_NS (30 * NS_PER_SECOND) /* what the timeout allows beyond the durations */
+#define DIRTY_EVERY_NS	  20000000	  /* several harvests in the shortest of phases */
+#define TIMEOUT_MARGIN_NS (30 * NS_PER_S) /* what the timeout allows beyond the durations */
 
 /* ---- what is not an option ------------------------------------------------- */
 
@@ -67,7 +67,7 @@ void options_set_defaults(struct options *o)
 		.sched = &sched_policies[POLICY_round_robin],
 		.flush_via = FLUSH_CHOICE_auto,
 		.dirty_every_ns = DIRTY_EVERY_NS,
-		.duration_ns = 2 * NS_PER_SECOND,
+		.duration_ns = 2 * NS_PER_S,
 		.fault = FAULT_none,
 	};
 }

@@ -6,9 +6,8 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "vcpu/sched/pcpu.h"
+#include "vcpu/base/clock.h"
 
-#define NS_PER_S	   1000000000ull
 #define THREAD_STACK_BYTES (128u << 10)
 
 /* ---- one harvest ------------------------------------------------------------------ */
@@ -137,10 +136,7 @@ void harvester_empty_ring(struct harvester *h, unsigned vm)
 /* True if that time came, false if something else is to be looked at first. */
 static bool wait_until(struct harvester *h, uint64_t until_ns)
 {
-	struct timespec until = {
-		.tv_sec = (time_t)(until_ns / NS_PER_S),
-		.tv_nsec = (long)(until_ns % NS_PER_S),
-	};
+	struct timespec until = timespec_of_ns(until_ns);
 
 	while (h->tracking && !h->ending && monotonic_ns() < until_ns)
 		pthread_cond_timedwait(&h->changed, &h->lock, &until);

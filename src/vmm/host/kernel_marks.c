@@ -12,9 +12,9 @@
 #include <unistd.h>
 
 #include "minivmm/abi.h"
+#include "vcpu/base/clock.h"
 #include "vcpu/base/cpu_mask.h"
 #include "vcpu/protocol/steal_msr.h"
-#include "vcpu/sched/pcpu.h"
 #include "vmm/host/ring_start.h"
 #include "vmm/machine/vm.h"
 #include "vmm/machine/x86_boot.h"

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "minivmm/abi.h"
-#include "vcpu/sched/pcpu.h"
+#include "vcpu/base/clock.h"
 #include "vmm/host/ring_start.h"
 #include "vmm/machine/vm.h"
 #include "vmm/machine/x86_boot.h"

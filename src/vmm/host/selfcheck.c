@@ -8,10 +8,10 @@
 #include <sys/resource.h>
 
 #include "minivmm/abi.h"
-#include "vcpu/sched/pcpu.h"
+#include "minivmm/x86.h"
+#include "vcpu/base/clock.h"
 #include "vmm/host/ring_start.h"
 #include "vmm/machine/vm.h"
-#include "minivmm/x86.h"
 #include "vmm/machine/x86_boot.h"
 
 #define MEM_BYTES MV_MEM_MIN_BYTES

@@ -15,7 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define NS_PER_S 1000000000ull
+#include "vcpu/base/clock.h"
 
 /*
  * A machine that lives says so once a second of its own time. It hangs if it was silent for
@@ -26,14 +26,6 @@
 #define SILENCE_MAX_S  240
 #define BOCHS_SLOWNESS 4
 #define TICK_MS	       200
-
-static uint64_t clock_ns(clockid_t clock)
-{
-	struct timespec now = { 0 };
-
-	clock_gettime(clock, &now);
-	return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
-}
 
 static uint64_t emulator_cpu_ns(const struct relay *r)
 {
@@ -46,7 +38,7 @@ static uint64_t emulator_cpu_ns(const struct relay *r)
 
 static void note_sign(struct relay *r)
 {
-	r->last_sign_ns = clock_ns(CLOCK_MONOTONIC);
+	r->last_sign_ns = monotonic_ns();
 	r->last_sign_cpu_ns = emulator_cpu_ns(r);
 }
 
@@ -83,7 +75,7 @@ static void clear_progress(struct relay *r)
 
 static void show_progress(const struct relay *r)
 {
-	uint64_t s = (clock_ns(CLOCK_MONOTONIC) - r->started_ns) / NS_PER_S;
+	uint64_t s = (monotonic_ns() - r->started_ns) / NS_PER_S;
 
 	if (r->shows_progress)
 		fprintf(stderr, "\r\033[Kthe emulated machine starts: %ju s", (uintmax_t)s);
@@ -267,7 +259,7 @@ bool relay_is_hung(enum lab_machine machine, uint64_t silent_ns, uint64_t cpu_ns
 
 static void look_at_clock(struct relay *r)
 {
-	uint64_t now = clock_ns(CLOCK_MONOTONIC);
+	uint64_t now = monotonic_ns();
 
 	if (relay_is_hung(r->options->machine, now - r->last_sign_ns,
 			  emulator_cpu_ns(r) - r->last_sign_cpu_ns))
@@ -328,7 +320,7 @@ void relay_run(struct relay *r)
 	int signal_fd = open_signals();
 
 	wire_init(&r->wire, r->emulator->in_fd, r->emulator->out_fd);
-	r->started_ns = clock_ns(CLOCK_MONOTONIC);
+	r->started_ns = monotonic_ns();
 	note_sign(r);
 	while (!r->ended && !r->death && !r->signal)
 		relay_once(r, signal_fd);

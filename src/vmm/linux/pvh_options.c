@@ -5,9 +5,10 @@
 #include <asm/kvm_para.h>
 #include <string.h>
 
+#include "vcpu/base/clock.h"
 #include "vcpu/protocol/fault.h"
 
-#define NS_PER_MINUTE	       60000000000ull
+#define NS_PER_MINUTE	       (60 * NS_PER_S)
 #define TIMEOUT_NS	       (10 * NS_PER_MINUTE)
 #define INTERACTIVE_TIMEOUT_NS (24 * 60 * NS_PER_MINUTE) /* the longest that there is */
 #define MEM_BYTES	       (512ull << 20)

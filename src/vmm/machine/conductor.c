@@ -14,6 +14,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "vcpu/base/clock.h"
 #include "vmm/cli/names.h"
 #include "vmm/machine/results_block.h"
 
@@ -21,7 +22,6 @@
 #define TURNS_PER_PHASE 8	     /* times that each vCPU gets a pCPU in a phase, at least */
 #define PROGRESS_NS	100000000ull
 #define COUNT_CHECK_NS	2000000ull
-#define NS_PER_MS	1000000ull
 
 struct conductor {
 	struct machine *m;
@@ -141,10 +141,7 @@ static bool wait_event(struct conductor *c, uint64_t until_ns)
 		wait_ns = 0;
 	if (c->progress)
 		wait_ns = min_u64(wait_ns, PROGRESS_NS);
-	struct timespec timeout = {
-		.tv_sec = (time_t)(wait_ns / (1000 * NS_PER_MS)),
-		.tv_nsec = (long)(wait_ns % (1000 * NS_PER_MS)),
-	};
+	struct timespec timeout = timespec_of_ns(wait_ns);
 	ppoll(&event, 1, &timeout, &c->while_waiting);
 	eventfd_read(c->m->event_fd, &events);
 	show_progress(c);

@@ -14,17 +14,17 @@
 #include <unistd.h>
 
 #include "minivmm/catalog.h"
-#include "vmm/cli/names.h"
+#include "vcpu/base/clock.h"
 #include "vcpu/protocol/fault.h"
 #include "vcpu/protocol/steal_msr.h"
 #include "vcpu/sched/host_policy.h"
+#include "vmm/cli/names.h"
 #include "vmm/linux/guest_cpuid.h"
 #include "vmm/machine/exits.h"
 #include "vmm/machine/tracer.h"
 #include "vmm/machine/x86_boot.h"
 
 #define THREAD_STACK_BYTES (128u << 10)
-#define NS_PER_S	   1000000000ull
 #define PHASE_TRACE_BYTES  (128u << 10)
 
 /* ---- boot information ----------------------------------------------------- */

@@ -6,9 +6,10 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "vcpu/base/clock.h"
 #include "vmm/machine/results_block.h"
 
-#define NS_PER_100MS 100000000ull
+#define NS_PER_TENTH (100 * NS_PER_MS)
 
 static uint64_t count_all_shootdowns(const struct machine *m)
 {
@@ -22,7 +23,7 @@ static uint64_t count_all_shootdowns(const struct machine *m)
 static void show(const struct machine *m, const char *mechanism, uint64_t elapsed_ns,
 		 uint64_t total_ns)
 {
-	uint64_t tenths = elapsed_ns / NS_PER_100MS, total = total_ns / NS_PER_100MS;
+	uint64_t tenths = elapsed_ns / NS_PER_TENTH, total = total_ns / NS_PER_TENTH;
 
 	fprintf(stderr,
 		"\r%3" PRIu64 ".%" PRIu64 " of %" PRIu64 ".%" PRIu64 " s   %-12s %12" PRIu64

@@ -3,32 +3,24 @@
 #include "vmm/sweep/sweep_progress.h"
 
 #include <stdio.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "vcpu/base/clock.h"
 #include "vmm/sweep/results/format.h"
-
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
-}
 
 void sweep_progress_init(struct sweep_progress *p, unsigned total, bool quiet)
 {
 	*p = (struct sweep_progress){
 		.shown = !quiet && isatty(STDERR_FILENO),
 		.total = total,
-		.start_ns = now_ns(),
+		.start_ns = monotonic_ns(),
 	};
 }
 
 /* Every run takes the same time but for the guest's start, so the mean so far will do. */
 void sweep_progress_show(const struct sweep_progress *p)
 {
-	double seconds = (double)(now_ns() - p->start_ns) / 1e9;
+	double seconds = (double)(monotonic_ns() - p->start_ns) / 1e9;
 	double left = seconds * (p->total - p->finished) / (p->finished ? p->finished : 1);
 
 	if (!p->shown)

@@ -7,9 +7,8 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "vcpu/base/clock.h"
 #include "vcpu/cpu/vcpu.h"
-
-#define NS_PER_S 1000000000ull
 
 struct track {
 	unsigned pid;

@@ -22,7 +22,7 @@ PV = 'include/minivmm/pv_flush.h'
 STEAL = 'src/vcpu/protocol/steal.c'
 EXCHANGE = '''__atomic_compare_exchange_n(preempted, &state, state | KVM_VCPU_FLUSH_TLB, false,
     __ATOMIC_SEQ_CST, __ATOMIC_RELAXED)'''
-FLUSH_SEEN = 'if (!(byte & KVM_VCPU_FLUSH_TLB)) return; v->stats.flush_requests++; v->flush->flush(v);'
+FLUSH_SEEN = 'if (!(byte & KVM_VCPU_FLUSH_TLB)) return; v->flush->flush(v);'
 
 # The stages to try where it is known which will find it; elsewhere all are, one after the other.
 STAGES = {
@@ -103,7 +103,8 @@ MISTAKES = [
     ('no take without a wait', STEAL, [
         ('v->protocol->enter(v);', 'if (waited_ns) v->protocol->enter(v);')]),
     ('mark instead of take', STEAL, [
-        ('.enter = enter,', '.enter = leave,'), ('static void enter(', '__attribute__((unused)) static void enter(')]),
+        ('.enter = take_and_flush,', '.enter = steal_mark,'),
+        ('static void take_and_flush(', '__attribute__((unused)) static void take_and_flush(')]),
     ('the flush is not handed to KVM', 'src/vcpu/protocol', [
         ('v->run->kvm_dirty_regs |= KVM_SYNC_X86_SREGS;', '')]),
     ('marked when it goes on', 'src/vcpu/run_loop.c', [

@@ -10,70 +10,40 @@
 
 #include <string.h>
 
-#include "minivmm/pv_flush.h"
 #include "vcpu/cpu/vcpu.h"
+#include "vcpu/protocol/steal.h"
 
 static uint8_t *byte_of(struct vcpu *v)
 {
 	return &v->steal.page->preempted;
 }
 
-static void flush_if(struct vcpu *v, uint8_t byte)
-{
-	if (!(byte & KVM_VCPU_FLUSH_TLB))
-		return;
-	v->flush->flush(v);
-	v->stats.flushes++;
-	trace(v->trace, TRACE_FLUSH, 0);
-}
-
-static void mark(struct vcpu *v)
-{
-	pv_mark_preempted(byte_of(v));
-	v->stats.marks++;
-	trace(v->trace, TRACE_MARK, 0);
-}
-
-static uint8_t take(struct vcpu *v)
-{
-	uint8_t byte = pv_take(byte_of(v));
-
-	v->stats.flush_requests += (byte & KVM_VCPU_FLUSH_TLB) != 0;
-	trace(v->trace, TRACE_EXCHANGE, byte);
-	return byte;
-}
-
-static void take_and_flush(struct vcpu *v)
-{
-	flush_if(v, take(v));
-}
-
 /* Whatever is asked for is forgotten. */
 static void take_without_flush(struct vcpu *v)
 {
-	take(v);
+	steal_take(v);
 }
 
 /* A second mark, with a plain store: a request made since the first is erased. */
 static void mark_again_and_take(struct vcpu *v)
 {
 	__atomic_store_n(byte_of(v), KVM_VCPU_PREEMPTED, __ATOMIC_RELAXED);
-	take_and_flush(v);
+	host_protocol.enter(v);
 }
 
 /* Marked again although it is about to run: initiators do not interrupt it. */
 static void take_and_mark(struct vcpu *v)
 {
-	take_and_flush(v);
-	mark(v);
+	host_protocol.enter(v);
+	steal_mark(v);
 }
 
 /* The look and the flush come right behind the mark, the exchange when the vCPU is
  * resumed: a request made in between is cleared unseen. */
 static void mark_and_flush(struct vcpu *v)
 {
-	mark(v);
-	flush_if(v, __atomic_load_n(byte_of(v), __ATOMIC_SEQ_CST));
+	steal_mark(v);
+	steal_flush_if_asked(v, __atomic_load_n(byte_of(v), __ATOMIC_SEQ_CST));
 }
 
 /* Marked in the middle of an instruction, which goes on with what it has translated. */

@@ -5,30 +5,40 @@
 #include "minivmm/pv_flush.h"
 #include "vcpu/cpu/vcpu.h"
 
-static void leave(struct vcpu *v)
+void steal_mark(struct vcpu *v)
 {
 	pv_mark_preempted(&v->steal.page->preempted);
 	v->stats.marks++;
 	trace(v->trace, TRACE_MARK, 0);
 }
 
-static void enter(struct vcpu *v)
+uint8_t steal_take(struct vcpu *v)
 {
 	uint8_t byte = pv_take(&v->steal.page->preempted);
 
+	v->stats.flush_requests += (byte & KVM_VCPU_FLUSH_TLB) != 0;
 	trace(v->trace, TRACE_EXCHANGE, byte);
+	return byte;
+}
+
+void steal_flush_if_asked(struct vcpu *v, uint8_t byte)
+{
 	if (!(byte & KVM_VCPU_FLUSH_TLB))
 		return;
-	v->stats.flush_requests++;
 	v->flush->flush(v);
 	v->stats.flushes++;
 	trace(v->trace, TRACE_FLUSH, 0);
 }
 
+static void take_and_flush(struct vcpu *v)
+{
+	steal_flush_if_asked(v, steal_take(v));
+}
+
 const struct host_protocol host_protocol = {
 	.complete_io = vcpu_complete_io,
-	.leave = leave,
-	.enter = enter,
+	.leave = steal_mark,
+	.enter = take_and_flush,
 	.request_flush = vcpu_request_flush,
 	.flush_is_safe = vcpu_flush_is_safe,
 };

@@ -13,6 +13,14 @@ struct steal {
 	uint64_t msr;		     /* as the guest wrote it */
 };
 
+/*
+ * The steps of which host_protocol is made, and the faults in fault.c: v has a steal-time page.
+ * steal_take() returns the byte as it was, and steal_flush_if_asked() does what it asks for.
+ */
+void steal_mark(struct vcpu *v);
+uint8_t steal_take(struct vcpu *v);
+void steal_flush_if_asked(struct vcpu *v, uint8_t byte);
+
 /* The vCPU loses its pCPU while it could run: mark it preempted. */
 void steal_leave(struct vcpu *v);
 

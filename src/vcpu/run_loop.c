@@ -6,6 +6,8 @@
 
 #include "vcpu/base/clock.h"
 #include "vcpu/cpu/apic_timer.h"
+#include "vcpu/protocol/host_protocol.h"
+#include "vcpu/protocol/steal.h"
 
 /* A vCPU's thread, as the steps below see it. Each returns false at the end. */
 struct loop {

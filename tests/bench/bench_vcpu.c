@@ -14,6 +14,7 @@
 #include <sys/ioctl.h>
 
 #include "vcpu/base/clock.h"
+#include "vcpu/protocol/host_protocol.h"
 #include "vcpu/protocol/steal_msr.h"
 #include "vmm/host/host_check.h"
 #include "vmm/host/ring_start.h"
@@ -142,6 +143,7 @@ static void bench_exits(const struct kvm *kvm, enum flush_prim flush_via)
 	build(&vm, kvm, 1, ring_for_ever, sizeof(ring_for_ever));
 	start(&vm.vcpu[0],
 	      &(struct kvm_regs){ .rip = CODE_GPA, .rdi = MV_DOORBELL_GPA + MV_DB_NOP });
+	vm.vcpu[0].protocol = &host_protocol;
 	init_pcpus(&pcpus, 1);
 	bench.thread.vm = &vm;
 	bench.thread.vcpu = &vm.vcpu[0];

@@ -9,6 +9,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "vcpu/protocol/steal.h"
 #include "vmm/machine/exits.h"
 
 #define MEM_BYTES 0x10000 /* little, so that an input takes little time */

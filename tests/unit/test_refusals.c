@@ -8,6 +8,7 @@
 #include "kvm_double.h"
 #include "minivmm/x86.h"
 #include "vcpu/base/kvm_ioctl.h"
+#include "vcpu/protocol/flush.h"
 #include "vmm/machine/vm.h"
 
 static struct kvm kvm;

@@ -12,6 +12,7 @@
 
 #include "pcpu_stage.h"
 #include "vcpu/base/clock.h"
+#include "vcpu/protocol/host_protocol.h"
 #include "vcpu/run_loop.h"
 
 #define MOST_STEPS 4

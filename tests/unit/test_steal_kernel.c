@@ -7,6 +7,7 @@
 
 #include "kvm_double.h"
 #include "minivmm/abi.h"
+#include "vcpu/protocol/flush.h"
 #include "vcpu/protocol/steal_msr.h"
 #include "vmm/machine/vm.h"
 

@@ -10,6 +10,7 @@
 
 #include "kvm_double.h"
 #include "minivmm/x86.h"
+#include "vcpu/protocol/flush.h"
 #include "vmm/machine/vm.h"
 
 #define MEM_BYTES   MV_MEM_MIN_BYTES

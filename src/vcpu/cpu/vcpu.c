@@ -99,10 +99,7 @@ static int map_run(struct vcpu *v, size_t bytes, struct error *err)
 int vcpu_init(struct vcpu *v, const struct kvm *kvm, int vm_fd, unsigned vm, unsigned index,
 	      struct error *err)
 {
-	*v = (struct vcpu){ .vm = vm,
-			    .index = index,
-			    .protocol = &host_protocol,
-			    .timer_is_vmx = apic_timer_is_vmx() };
+	*v = (struct vcpu){ .vm = vm, .index = index, .timer_is_vmx = apic_timer_is_vmx() };
 	v->fd = kvm_ioctl(err, vm_fd, KVM_CREATE_VCPU, vcpu_apic_id(index));
 	if (v->fd < 0)
 		return -1;

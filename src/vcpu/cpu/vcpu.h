@@ -14,16 +14,23 @@
 #include "vcpu/base/error.h"
 #include "vcpu/base/kvm.h"
 #include "vcpu/cpu/exit.h"
+#include "vcpu/cpu/flush_primitive.h"
 #include "vcpu/cpu/trace.h"
 #include "vcpu/cpu/vcpu_stats.h"
-#include "vcpu/protocol/flush.h"
-#include "vcpu/protocol/host_protocol.h"
-#include "vcpu/protocol/steal.h"
 
 /* Sent to a vCPU's thread to force an exit. Blocked in every thread and let in
  * only by KVM_RUN, so that it is either seen there or still pending: a kick is
  * never lost. A standard signal, so that several kicks merge into one. */
 #define VCPU_KICK_SIGNAL SIGUSR1
+
+struct host_protocol;
+struct kvm_steal_time;
+
+/* The guest's steal-time page, which is vcpu/protocol's: see steal.h and steal_msr.h. */
+struct steal {
+	struct kvm_steal_time *page; /* in guest memory; NULL while the guest has none */
+	uint64_t msr;		     /* as the guest wrote it */
+};
 
 struct vcpu {
 	unsigned index; /* within its VM; see vcpu_apic_id() */
@@ -37,7 +44,7 @@ struct vcpu {
 	uint64_t flush_pages_gpa;	    /* for FLUSH_VIA_steal_msr, see flush.h */
 	struct kvm_steal_time *flush_pages; /* the same; the guest leaves them alone */
 	unsigned flush_page;		    /* 0 or 1: the one that the kernel's MSR names */
-	const struct host_protocol *protocol;
+	const struct host_protocol *protocol; /* whoever runs it chooses: vcpu_init() does not */
 	struct steal steal;
 	struct vcpu_stats stats;
 	struct mv_trace_ring *trace; /* NULL: tracing is off */

@@ -12,12 +12,8 @@
 #define VCPU_FLUSH_H
 
 #include <asm/kvm_para.h>
-#include <stdint.h>
 
-#include "vcpu/base/error.h"
-#include "vcpu/base/guest_mem.h"
-
-struct vcpu;
+#include "vcpu/cpu/flush_primitive.h"
 
 /* X(id, name, summary): <id>_prepare() and <id>_flush() are in flush.c. */
 #define FLUSH_PRIMS(X)                                                            \
@@ -34,20 +30,6 @@ enum flush_prim {
 	FLUSH_PRIMS(X)
 #undef X
 		NR_FLUSH_PRIMS
-};
-
-struct flush_primitive {
-	const char *name;
-	const char *summary;
-
-	/* Prepares a vCPU, before its first run or again later; flush_pages_gpa is
-	 * FLUSH_PAGES_BYTES of guest memory, aligned to 64, that the guest leaves alone. 0, or
-	 * -1 with an error. */
-	int (*prepare)(struct vcpu *v, const struct guest_mem *mem, uint64_t flush_pages_gpa,
-		       struct error *err);
-
-	/* The flush. The vCPU is at an instruction boundary, and the caller is its thread. */
-	void (*flush)(struct vcpu *v);
 };
 
 extern const struct flush_primitive flush_primitives[NR_FLUSH_PRIMS];

@@ -4,6 +4,7 @@
 
 #include "minivmm/pv_flush.h"
 #include "vcpu/cpu/vcpu.h"
+#include "vcpu/protocol/host_protocol.h"
 
 void steal_mark(struct vcpu *v)
 {

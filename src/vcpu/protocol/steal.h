@@ -8,11 +8,6 @@
 
 struct vcpu;
 
-struct steal {
-	struct kvm_steal_time *page; /* in guest memory; NULL while the guest has none */
-	uint64_t msr;		     /* as the guest wrote it */
-};
-
 /*
  * The steps of which host_protocol is made, and the faults in fault.c: v has a steal-time page.
  * steal_take() returns the byte as it was, and steal_flush_if_asked() does what it asks for.

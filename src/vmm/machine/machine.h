@@ -10,6 +10,7 @@
 #include "vcpu/base/error.h"
 #include "vcpu/base/kvm.h"
 #include "vcpu/protocol/flush.h"
+#include "vcpu/protocol/host_protocol.h"
 #include "vcpu/run_loop.h"
 #include "vcpu/sched/pcpu.h"
 #include "vmm/cli/options.h"

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "vcpu/base/kvm_ioctl.h"
+#include "vcpu/protocol/flush.h"
 #include "vcpu/protocol/steal_msr.h"
 #include "vmm/dirty/dirty_vm.h"
 #include "vmm/machine/x86_boot.h"

@@ -32,7 +32,8 @@ CORE = ('src/vcpu/**/*.[ch]', 'src/guest-kernel/shootdown/*.[ch]', 'src/guest-ke
         'src/guest-kernel/cpu/*.[ch]', PV, 'src/vmm/machine/exits.c')
 FIRST_SUITES = {
     'src/vcpu/sched': ['pcpu', 'pcpu_slices', 'pcpu_replay', 'replay', 'sched_policy', 'host_cpus'],
-    'src/vcpu': ['steal', 'pv_flush', 'vm', 'vcpu_cpuid', 'kvm_ioctl', 'refusals', 'host_cpus'],
+    'src/vcpu': ['steal', 'pv_flush', 'run_loop', 'vcpu_idle', 'vm', 'vcpu_cpuid', 'kvm_ioctl', 'refusals', 'steal_kernel',
+                 'host_cpus'],
     'src/guest-kernel': ['guest_mechanisms', 'guest_shootdown', 'guest_steal', 'guest_oracle',
                          'guest_scenarios', 'guest_vectors', 'guest_memory',
                          'guest_doorbell', 'guest_trace'],

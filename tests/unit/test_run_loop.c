@@ -12,11 +12,15 @@
 
 #include "pcpu_stage.h"
 #include "vcpu/base/clock.h"
+#include "vcpu/cpu/apic_timer.h"
 #include "vcpu/protocol/host_protocol.h"
 #include "vcpu/run_loop.h"
 
-#define MOST_STEPS 4
-#define HALT_NS	   1000000    /* how long a halted guest waits for its interrupt at the least */
+#define MOST_STEPS 6
+#define HALT_NS	   1000000 /* how long a halted guest waits for its interrupt at the least */
+#define TIMER_NS   3600000000000ull
+#define NR_EVENTS  64
+#define ENTRY_DATA 0x5a
 #define SLEPT_NS   1000000000 /* of a slice in which it halted: most, or KVM is not asked */
 
 /* What a guest does from one entry to the exit that follows. */
@@ -25,9 +29,11 @@ enum step {
 	HOLD,	      /* keeps its pCPU until the run is over */
 	DIRECT_YIELD, /* and goes on at once if that vCPU does not wait */
 	HALT,
-	BLOCKED,     /* waits for a phase, which has begun */
-	KICKED,	     /* forced out */
-	KICKED_IDLE, /* the same, and KVM finds that it has halted long ago */
+	BLOCKED,      /* waits for a phase, which has begun */
+	KICKED,	      /* forced out */
+	KICKED_IDLE,  /* the same, and KVM finds that it has halted long ago */
+	KICKED_RESET, /* or that an INIT has reset it */
+	STORE,	      /* of a value that the VMM may change, to who serves it at once */
 };
 
 struct script_step {
@@ -45,12 +51,19 @@ struct guest {
 	const struct script_step *next;
 	enum step now;
 	bool access_is_open;
+	uint8_t kvm_data[8];   /* of the access, in kvm_run */
 	bool cannot_complete;  /* its instructions make a second access */
 	bool stops_when_drain; /* somebody ends the run right before it takes back a kick */
 	enum vcpu_idleness idle;
 
+	uint64_t timer_ns; /* of its APIC */
+
 	/* What was seen: */
-	unsigned entries, halts, waits, reports, flushes;
+	unsigned entries, halts, waits, timer_looks, starts, blocks, reports, flushes;
+	bool kick_was_left;   /* at an entry or a wait */
+	bool held_pcpu;	      /* while it executed nothing */
+	bool timer_was_armed; /* when it was halted */
+	uint8_t byte_when_served;
 	bool marked_in_access; /* or halted */
 	uint8_t byte_at_entry; /* all of them together */
 	uint8_t byte_when_halted;
@@ -95,14 +108,34 @@ static void await_state(unsigned i, enum sched_state state)
 	type __wrap_##name(__VA_ARGS__); \
 	type __wrap_##name(__VA_ARGS__)
 
+static void leave_kick(void)
+{
+	pthread_kill(pthread_self(), VCPU_KICK_SIGNAL);
+}
+
+static void note_kick(struct guest *g)
+{
+	sigset_t pending;
+
+	sigpending(&pending);
+	g->kick_was_left |= sigismember(&pending, VCPU_KICK_SIGNAL) == 1;
+}
+
 static void note_entry(struct guest *g)
 {
+	note_kick(g);
 	g->entries++;
 	g->byte_at_entry |= byte_of(g);
 	g->entered_ns = monotonic_ns();
 	pthread_mutex_lock(&bed.lock);
 	bed.order[bed.nr_entries++] = g->i;
 	pthread_mutex_unlock(&bed.lock);
+}
+
+/* While it executes nothing the pCPU is another's. */
+static void note_idleness(struct guest *g)
+{
+	g->held_pcpu |= state_of(g->i) != SCHED_BLOCKED;
 }
 
 static void await_others(const struct script_step *step)
@@ -116,10 +149,11 @@ static void await_others(const struct script_step *step)
 static void be_kicked(struct guest *g, struct vcpu_exit *ret_exit)
 {
 	ret_exit->kind = VCPU_EXIT_KICK;
+	leave_kick();
 	stage_let_time_pass();
-	if (g->now != KICKED_IDLE)
+	if (g->now == KICKED)
 		return;
-	g->idle = VCPU_HALTED;
+	g->idle = g->now == KICKED_IDLE ? VCPU_HALTED : VCPU_AWAITS_START;
 	g->v.entered_ns -= SLEPT_NS;
 }
 
@@ -139,11 +173,13 @@ STAND_IN(void, vcpu_run, struct vcpu *v, struct vcpu_exit *ret_exit)
 	g->next++;
 	if (g->entries == 1)
 		g->steal_at_first_ns = v->stats.steal_ns;
-	*ret_exit = (struct vcpu_exit){ .kind = VCPU_EXIT_MMIO };
+	*ret_exit = (struct vcpu_exit){ .kind = VCPU_EXIT_MMIO, .data = g->kvm_data };
+	ret_exit->is_write = g->now == STORE;
+	memset(g->kvm_data, ENTRY_DATA, sizeof(g->kvm_data));
 	if (g->now == HOLD) {
 		while (!pcpus_are_stopping(&bed.pcpus))
 			sched_yield();
-	} else if (g->now == KICKED || g->now == KICKED_IDLE) {
+	} else if (g->now == KICKED || g->now == KICKED_IDLE || g->now == KICKED_RESET) {
 		be_kicked(g, ret_exit);
 	} else {
 		g->access_is_open = true;
@@ -157,7 +193,44 @@ STAND_IN(void, vcpu_halt, struct vcpu *v)
 		return;
 	}
 	self->halts++;
+	note_idleness(self);
 	self->marked_in_access |= self->access_is_open;
+}
+
+static bool is_timer_armed(const struct guest *g)
+{
+	struct itimerspec when;
+
+	timer_gettime(bed.pcpus.waiter[g->i].slice_timer, &when);
+	return when.it_value.tv_sec || when.it_value.tv_nsec;
+}
+
+STAND_IN(uint64_t, apic_timer_ns, struct vcpu *v)
+{
+	if (!self)
+		return __real_apic_timer_ns(v);
+	return self->timer_ns ? self->timer_ns : APIC_TIMER_NEVER;
+}
+
+STAND_IN(void, vcpu_expire_timer, struct vcpu *v)
+{
+	if (!self) {
+		__real_vcpu_expire_timer(v);
+		return;
+	}
+	self->timer_looks++;
+	leave_kick();
+}
+
+/* At the second look it has been started. */
+STAND_IN(bool, vcpu_wait_started, struct vcpu *v)
+{
+	if (!self)
+		return __real_vcpu_wait_started(v);
+	note_idleness(self);
+	self->byte_when_halted = byte_of(self);
+	self->idle = VCPU_NOT_IDLE;
+	return self->starts++ > 0;
 }
 
 STAND_IN(void, vcpu_wait_halted, struct vcpu *v, struct vcpu_exit *ret_exit)
@@ -169,6 +242,9 @@ STAND_IN(void, vcpu_wait_halted, struct vcpu *v, struct vcpu_exit *ret_exit)
 	uint64_t since_ns = monotonic_ns();
 
 	self->waits++;
+	note_idleness(self);
+	note_kick(self);
+	self->timer_was_armed = is_timer_armed(self);
 	self->byte_when_halted = byte_of(self);
 	while (monotonic_ns() < since_ns + HALT_NS)
 		;
@@ -196,6 +272,7 @@ static bool complete_io(struct vcpu *v)
 	(void)v;
 	if (!self->cannot_complete)
 		self->access_is_open = false;
+	memset(self->kvm_data, 0, sizeof(self->kvm_data)); /* KVM uses it again */
 	return !self->access_is_open;
 }
 
@@ -218,6 +295,8 @@ static enum vcpu_action on_exit_of(void *context, struct vcpu *v, const struct v
 	struct guest *g = context;
 
 	(void)v;
+	if (g->now == STORE)
+		g->byte_when_served = byte_of(g);
 	if (exit == &vcpu_second_access) {
 		g->reports++;
 		return VCPU_STOP;
@@ -229,10 +308,15 @@ static enum vcpu_action on_exit_of(void *context, struct vcpu *v, const struct v
 		return VCPU_HALT;
 	case BLOCKED:
 		return VCPU_BLOCK;
+	case STORE:
+		for (unsigned i = 0; i < sizeof(g->kvm_data); i++)
+			ck_assert_uint_eq(exit->data[i], ENTRY_DATA);
+		return VCPU_RESUME;
 	case STOP:
 	case HOLD:
 	case KICKED:
 	case KICKED_IDLE:
+	case KICKED_RESET:
 		break;
 	}
 	pcpus_stop(&bed.pcpus);
@@ -241,7 +325,13 @@ static enum vcpu_action on_exit_of(void *context, struct vcpu *v, const struct v
 
 static void on_block(void *context, struct vcpu *v, const struct vcpu_exit *exit)
 {
-	(void)context, (void)v, (void)exit;
+	struct guest *g = context;
+
+	(void)v;
+	g->blocks++;
+	note_idleness(g);
+	ck_assert(g->access_is_open); /* for the answer, which is its data */
+	ck_assert_ptr_eq(exit->data, g->kvm_data);
 }
 
 /* ---- the bed ------------------------------------------------------------------------------ */
@@ -258,14 +348,23 @@ static void *run_guest(void *argument)
 	return NULL;
 }
 
-/* Once every thread has ended, as one of the scripts sees to. */
-static void bed_finish(void)
+/* One of the scripts sees to it that every thread ends. */
+static void bed_join(void)
 {
 	for (unsigned i = 0; i < NR; i++) {
-		if (!bed.guest[i].started)
-			continue;
-		pthread_join(bed.guest[i].thread, NULL);
+		if (bed.guest[i].started)
+			pthread_join(bed.guest[i].thread, NULL);
+		bed.guest[i].started = false;
+	}
+}
+
+static void bed_finish(void)
+{
+	bed_join();
+	for (unsigned i = 0; i < NR; i++) {
 		ck_assert(!bed.guest[i].marked_in_access);
+		ck_assert(!bed.guest[i].held_pcpu);
+		trace_ring_destroy(bed.guest[i].v.trace);
 		ck_assert_uint_eq(bed.guest[i].byte_at_entry, 0);
 	}
 	pcpus_finish(&bed.pcpus);
@@ -386,6 +485,7 @@ START_TEST(a_kick_within_the_slice_takes_the_byte)
 	assert_order((const unsigned[]){ 0, 0 }, 2);
 	ck_assert_uint_eq(bed.guest[0].flushes, 2);
 	ck_assert_uint_eq(bed.guest[0].v.stats.preemptions, 0);
+	ck_assert(!bed.guest[0].kick_was_left);
 }
 END_TEST
 
@@ -458,6 +558,7 @@ START_TEST(an_access_is_complete_before_a_halt_and_after_a_phase)
 	start_first(3, script);
 	bed_finish();
 	assert_order((const unsigned[]){ 3, 3, 3 }, 3);
+	ck_assert_uint_eq(bed.guest[3].blocks, 1);
 	ck_assert_uint_eq(bed.guest[3].flushes, 3);
 }
 END_TEST
@@ -493,13 +594,180 @@ START_TEST(halted_time_is_not_stolen)
 }
 END_TEST
 
-#define CASES(X)                                                    \
-	X(a_directed_yield_goes_to_that_vcpu_of_that_vm)            \
-	X(a_directed_yield_that_goes_on_at_once_takes_the_byte)     \
-	X(a_kick_within_the_slice_takes_the_byte)                   \
-	X(a_kicked_vcpu_that_is_found_halted_is_not_marked)         \
-	X(an_access_that_cannot_be_completed_is_reported_once)      \
-	X(an_access_is_complete_before_a_halt_and_after_a_phase)    \
-	X(a_run_that_ends_on_the_way_into_a_halt_is_not_waited_for) \
-	X(halted_time_is_not_stolen)
+/* ---- what is recorded ------------------------------------------------------------------ */
+
+static const enum trace_kind waits_and_runs[] = {
+	TRACE_WAIT, TRACE_MARK, TRACE_EXCHANGE, TRACE_FLUSH, TRACE_RUN, TRACE_EXIT,
+};
+
+struct expected {
+	enum trace_kind kind[NR_EVENTS];
+	unsigned nr;
+};
+
+static void expect(struct expected *e, const enum trace_kind *kinds, unsigned nr)
+{
+	memcpy(e->kind + e->nr, kinds, nr * sizeof(*kinds));
+	e->nr += nr;
+}
+
+static void expect_one(struct expected *e, enum trace_kind kind)
+{
+	expect(e, &kind, 1);
+}
+
+/* Each state once, when it begins, and what happens to the byte within. */
+START_TEST(a_trace_tells_what_a_vcpu_did_in_its_order)
+{
+	static const struct script_step script[] = {
+		{ .step = HALT },   { .step = BLOCKED },
+		{ .step = KICKED }, { .step = DIRECT_YIELD, .target = 4 },
+		{ .step = STOP },
+	};
+	/* A yield, like a kick, marks before it gives way, and a kick before it is looked into. */
+	static const enum trace_kind kicked[] = { TRACE_MARK,  TRACE_WAIT, TRACE_EXCHANGE,
+						  TRACE_FLUSH, TRACE_RUN,  TRACE_EXIT };
+	struct guest *g = &bed.guest[3];
+	struct expected e = { .nr = 0 };
+
+	expect(&e, waits_and_runs, COUNT_OF(waits_and_runs));
+	expect_one(&e, TRACE_HALT);
+	expect(&e, waits_and_runs, COUNT_OF(waits_and_runs));
+	expect_one(&e, TRACE_BLOCK);
+	expect(&e, waits_and_runs, COUNT_OF(waits_and_runs));
+	expect(&e, kicked, COUNT_OF(kicked));
+	expect(&e, waits_and_runs, COUNT_OF(waits_and_runs));
+
+	bed_init(NEVER_OVER);
+	struct mv_trace_ring *ring = trace_ring_create(NR_EVENTS);
+	g->v.trace = ring;
+	start_first(3, script);
+	bed_join();
+	ck_assert_uint_eq(ring->head, e.nr);
+	for (unsigned n = 0; n < e.nr; n++)
+		ck_assert_msg(ring->event[n].kind == e.kind[n], "event %u", n);
+	ck_assert_uint_eq(g->v.stats.slices, 5);
+	bed_finish();
+}
+END_TEST
+
+/* KVM_RUN does not look at the timer of a vCPU that waits as one that was never started. */
+START_TEST(whoever_halts_is_woken_when_its_timer_expires)
+{
+	static const struct script_step script[] = { { .step = HALT }, { .step = STOP } };
+
+	for (unsigned has_timer = 0; has_timer < 2; has_timer++) {
+		bed_init(NEVER_OVER);
+		bed.guest[3].timer_ns = has_timer ? TIMER_NS : 0;
+		start_first(3, script);
+		bed_finish();
+		ck_assert_uint_eq(bed.guest[3].waits, 1);
+		ck_assert_uint_eq(bed.guest[3].timer_looks, 1);
+		ck_assert(!bed.guest[3].kick_was_left);
+		ck_assert_uint_eq(bed.guest[3].timer_was_armed, has_timer);
+	}
+}
+END_TEST
+
+static unsigned events_of(const struct mv_trace_ring *ring, enum trace_kind kind)
+{
+	unsigned nr = 0;
+
+	for (unsigned n = 0; n < ring->head; n++)
+		nr += ring->event[n].kind == kind;
+	return nr;
+}
+
+START_TEST(a_kicked_vcpu_that_is_found_reset_waits_for_its_start)
+{
+	static const struct script_step is_reset[] = {
+		{ .once_waiting = BIT(2), .step = KICKED_RESET },
+		{ .step = STOP },
+	};
+	static const struct script_step halts_after[] = {
+		{ .once_waiting = BIT(0), .step = HALT },
+		{ .step = STOP },
+	};
+	struct guest *g = &bed.guest[0];
+
+	bed_init(OVER_AT_ONCE);
+	struct mv_trace_ring *ring = trace_ring_create(NR_EVENTS);
+	g->v.trace = ring;
+	start_first(0, is_reset);
+	await_state(0, SCHED_RUNNING);
+	launch(2, halts_after);
+	bed_join();
+	ck_assert_uint_eq(g->starts, 2);
+	ck_assert_uint_eq(g->entries, 2);
+	ck_assert_uint_eq(g->byte_when_halted, 0);
+	ck_assert_uint_eq(g->halts, 0);
+	ck_assert_uint_eq(g->v.stats.halts, 1);
+	ck_assert_uint_eq(events_of(ring, TRACE_HALT), 1);
+	bed_finish();
+}
+END_TEST
+
+/* While a store is served the vCPU executes nothing; a load is not complete before. */
+START_TEST(a_vcpu_is_marked_while_its_store_is_served_if_it_has_to_be)
+{
+	static const struct script_step script[] = { { .step = STORE }, { .step = STOP } };
+
+	for (unsigned marks = 0; marks < 2; marks++) {
+		struct guest *g = &bed.guest[3];
+
+		bed_init(NEVER_OVER);
+		g->v.marks_exits = marks;
+		start_first(3, script);
+		bed_join();
+		ck_assert_uint_eq(g->byte_when_served,
+				  marks ? KVM_VCPU_PREEMPTED | KVM_VCPU_FLUSH_TLB : 0);
+		ck_assert_uint_eq(g->v.stats.marks, 1 + marks);
+		ck_assert_uint_eq(g->flushes, 1 + marks);
+		ck_assert_uint_eq(g->entries, 2);
+		bed_finish();
+	}
+}
+END_TEST
+
+/* From the end of the slice before it, not from when its holder came to give way. */
+START_TEST(a_hand_over_counts_from_the_end_of_the_slice_before)
+{
+	static const struct script_step gives_way[] = {
+		{ .once_waiting = BIT(2), .step = KICKED },
+		{ .step = STOP },
+	};
+	static const struct script_step stops_after[] = {
+		{ .once_waiting = BIT(0), .step = STOP },
+	};
+	const struct mv_hist *handover = &bed.guest[2].v.handover;
+
+	bed_init(OVER_AT_ONCE);
+	start_first(0, gives_way);
+	await_state(0, SCHED_RUNNING);
+	launch(2, stops_after);
+	bed_join();
+	ck_assert_uint_eq(bed.guest[0].v.stats.preemptions, 0); /* it has not come back */
+	ck_assert_uint_eq(bed.guest[0].v.handover.count, 0);
+	ck_assert_uint_eq(handover->count, 1);
+	ck_assert_uint_eq(handover->max,
+			  bed.guest[2].v.entered_ns - pcpus_expired_ns(&bed.pcpus, 2));
+	ck_assert_uint_gt(handover->max, 0);
+	bed_finish();
+}
+END_TEST
+
+#define CASES(X)                                                      \
+	X(a_directed_yield_goes_to_that_vcpu_of_that_vm)              \
+	X(a_directed_yield_that_goes_on_at_once_takes_the_byte)       \
+	X(a_kick_within_the_slice_takes_the_byte)                     \
+	X(a_kicked_vcpu_that_is_found_halted_is_not_marked)           \
+	X(an_access_that_cannot_be_completed_is_reported_once)        \
+	X(an_access_is_complete_before_a_halt_and_after_a_phase)      \
+	X(a_run_that_ends_on_the_way_into_a_halt_is_not_waited_for)   \
+	X(halted_time_is_not_stolen)                                  \
+	X(a_trace_tells_what_a_vcpu_did_in_its_order)                 \
+	X(whoever_halts_is_woken_when_its_timer_expires)              \
+	X(a_kicked_vcpu_that_is_found_reset_waits_for_its_start)      \
+	X(a_vcpu_is_marked_while_its_store_is_served_if_it_has_to_be) \
+	X(a_hand_over_counts_from_the_end_of_the_slice_before)
 UNIT_SUITE(run_loop, CASES)

@@ -77,6 +77,7 @@
 	X(trace)         \
 	X(vm)            \
 	X(vcpu_cpuid)     \
+	X(vcpu_idle)      \
 	X(x86_boot)
 /* clang-format on */
 

@@ -34,8 +34,11 @@ GUEST = os.path.join(BUILD, 'src/guest-kernel/guest.elf')
 PCPUS = sorted(os.sched_getaffinity(0))[:2]
 PCPU_LIST = ','.join(map(str, PCPUS))
 
+# By so much this machine may be slower than the slowest with KVM.
+SLOWNESS = in_lab.SLOWNESS
+
 # Nothing here takes as long; a command that does hangs.
-HANG_S = 60 * in_lab.SLOWNESS
+HANG_S = 60 * SLOWNESS
 
 # A short run that passes on any machine. One of a few ms would be inconclusive wherever
 # something else has the CPUs meanwhile: in all its time a mechanism can miss its turn.
@@ -233,18 +236,24 @@ def _require_sound_mechanism(result, name):
 # ---- TAP ---------------------------------------------------------------------------------
 
 class Suite:
-    """One test file: prints a TAP line for each test, and the plan at the end."""
+    """One test file: prints a TAP line for each test, and the plan at the end.
 
-    def __init__(self, needs_kvm=True):
+    Where there is no KVM the whole file runs in an emulated machine, or, if it needs more of
+    this machine than can be taken into that one, each minivmm that it runs: one_lab=False.
+    """
+
+    def __init__(self, needs_kvm=True, one_lab=True):
         self.ran = 0
         self.failed = 0
         if needs_kvm:
-            self._skip_without_kvm()
+            self._skip_without_kvm(one_lab)
 
-    def _skip_without_kvm(self):
+    def _skip_without_kvm(self, one_lab):
         reason = kvm_problem()
         if reason and not in_lab.INSIDE:
             missing = in_lab.problem(BUILD)
+            if not missing and not one_lab:
+                return
             if not missing:
                 in_lab.replace_process(BUILD, SOURCE)
             reason = f'{reason}, and for an emulated machine: {missing}'

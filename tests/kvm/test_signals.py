@@ -7,8 +7,8 @@ import signal
 import tempfile
 import time
 
-from kvmtest import (PCPU_LIST, GUEST, SHORT_RUN, Failure, Suite, finish, read_json, run, start,
-                     test_guest, wait_until)
+from kvmtest import (PCPU_LIST, GUEST, SHORT_RUN, SLOWNESS, Failure, Suite, finish, read_json, run,
+                     start, test_guest, wait_until)
 
 VCPUS = 4
 MOMENTS = 24  # of the sweep over a whole run
@@ -50,7 +50,8 @@ class Interruptible:
 
     def wait_until_shooting(self):
         """A good second of CPU time is well beyond the guest's own start."""
-        wait_until(lambda: self.cpu_ticks() > os.sysconf('SC_CLK_TCK'), 'the guest has run')
+        wait_until(lambda: self.cpu_ticks() > SLOWNESS * os.sysconf('SC_CLK_TCK'),
+                   'the guest has run')
 
     def cpu_ticks(self):
         with open(f'/proc/{self.process.pid}/stat', encoding='ascii') as file:

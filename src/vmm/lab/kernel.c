@@ -31,23 +31,32 @@ static bool is_directory(const char *path)
 	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
-/* In the build directory that this program lies in. */
-static bool find_fetched(struct lab_kernel *k)
+/* The directory so many names above this program. */
+static bool find_above(unsigned names, char ret_path[PATH_MAX])
 {
-	char exe[PATH_MAX];
-	ssize_t length = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
+	ssize_t length = readlink("/proc/self/exe", ret_path, PATH_MAX - 1);
 
 	if (length < 0)
 		return false;
-	exe[length] = 0;
-	for (unsigned up = 0; up < 3; up++) { /* src/vmm/minivmm */
-		char *slash = strrchr(exe, '/');
+	ret_path[length] = 0;
+	for (; names > 0; names--) {
+		char *slash = strrchr(ret_path, '/');
 
 		if (!slash)
 			return false;
 		*slash = 0;
 	}
-	snprintf(k->modules, sizeof(k->modules), "%.4000s/nested-kernel", exe);
+	return true;
+}
+
+/* In the build directory that this program lies in. */
+static bool find_fetched(struct lab_kernel *k)
+{
+	char build[PATH_MAX];
+
+	if (!find_above(3, build)) /* src/vmm/minivmm */
+		return false;
+	snprintf(k->modules, sizeof(k->modules), "%.4000s/nested-kernel", build);
 	snprintf(k->image, sizeof(k->image), "%.4080s/vmlinuz", k->modules);
 	return is_file(k->image);
 }
@@ -74,6 +83,19 @@ static bool find_running(struct lab_kernel *k)
 	return access(k->image, R_OK) == 0 && is_directory(k->modules);
 }
 
+/* Says how to come by one: by the script that is installed with this program, if it is. */
+static int no_kernel(struct error *err)
+{
+	char prefix[PATH_MAX], script[PATH_MAX + 32] = "";
+
+	if (find_above(2, prefix)) /* bin/minivmm */
+		snprintf(script, sizeof(script), "%s/libexec/minivmm/fetch_kernel", prefix);
+	return error_set(err, EXIT_HOST,
+			 "lab: no kernel for the emulated machine: '%s' fetches one, or name one "
+			 "by --kernel and --modules (Debian's package: linux-image-cloud-amd64)",
+			 access(script, X_OK) == 0 ? script : "./dev run");
+}
+
 static int not_there(const char *option, const char *path, const char *what, struct error *err)
 {
 	return error_set(err, EXIT_USAGE, "lab: --%s '%s' is no %s", option, path, what);
@@ -90,11 +112,7 @@ int lab_kernel_find(struct lab_kernel *ret_kernel, const char *image, const char
 	if (modules && !is_directory(modules))
 		return not_there("modules", modules, "directory", err);
 	if (!found && (!image || !modules))
-		return error_set(
-			err, EXIT_HOST,
-			"lab: no kernel for the emulated machine: ./dev run fetches one, or "
-			"name one by --kernel and --modules (Debian's package: "
-			"linux-image-cloud-amd64)");
+		return no_kernel(err);
 	if (image)
 		snprintf(k->image, sizeof(k->image), "%s", image);
 	if (modules)

@@ -18,7 +18,7 @@ import kvmtest
 from kvmtest import BUILD, GUEST, MINIVMM, Failure, Suite, finish, run, start, wait_until
 
 HANG_S = 250  # a boot takes 5 s on an idle machine
-KERNEL = os.path.join(BUILD, 'nested-kernel/vmlinuz')
+KERNEL = os.path.join(BUILD, 'nested-kernel/complete')
 SHORT = ['--count', 5]
 
 

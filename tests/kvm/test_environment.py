@@ -13,8 +13,9 @@ import subprocess
 import tempfile
 import time
 
-from kvmtest import (BUILD, GUEST, PCPUS, PCPU_LIST, SHORT_RUN, Failure, Suite, _group_exists,
-                     finish, read_json, run, run_json, start, test_guest as guests_path, wait_until)
+from kvmtest import (BUILD, GUEST, PCPUS, PCPU_LIST, SHORT_RUN, SLOWNESS, Failure, Suite,
+                     _group_exists, finish, read_json, run, run_json, start,
+                     test_guest as guests_path, wait_until)
 
 SEED = int(os.environ.get('MINIVMM_SEED', random.randrange(1 << 32)))
 KILLS = 30
@@ -359,7 +360,8 @@ def run_limited(limit, value):
 
 def memory_is_limited():
     mib = 1 << 20
-    ends_orderly_within(resource.RLIMIT_AS, range(4 * mib, 64 * mib, mib))
+    step = mib if SLOWNESS == 1 else 3 * mib
+    ends_orderly_within(resource.RLIMIT_AS, range(4 * mib, 64 * mib, step))
 
 
 def open_files_are_limited():

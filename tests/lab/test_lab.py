@@ -1,18 +1,13 @@
 # SPDX-License-Identifier: MIT
 """`minivmm lab` as its user meets it: streams, files, signals, and machines that die."""
 
-import fcntl
 import json
 import os
-import pty
 import re
-import select
 import shutil
 import signal
-import struct
 import sys
 import tempfile
-import termios
 
 import kvmtest
 from kvmtest import BUILD, GUEST, MINIVMM, Failure, Suite, finish, run, start, wait_until
@@ -106,39 +101,6 @@ def is_interrupted():
     result.require(result.stdout == 'caught\n', 'the signal did not arrive')
 
 
-def read_until(master, pattern):
-    """What a terminal shows up to there, or all if nothing comes for long."""
-    shown = b''
-    while pattern not in shown and select.select([master], [], [], HANG_S)[0]:
-        shown += os.read(master, 4096)
-    return shown
-
-
-def has_a_shell():
-    """In this terminal, whose size it has and whose Ctrl-C it gets, and which is as it was then."""
-    master, slave = pty.openpty()
-    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack('4H', 33, 77, 0, 0))
-    before = termios.tcgetattr(slave)
-    process = start(['lab', '--shell'], stdin=slave, stdout=slave, stderr=slave,
-                    env={**os.environ, 'PS1': '# '})
-    prompt = read_until(master, b'# ')
-    os.write(master, b'sleep 1000; echo ended=$?\r')
-    shown = read_until(master, b'\n')
-    os.write(master, b'\x03')
-    shown += read_until(master, b'# ')
-    os.write(master, b'stty size; exit $((3 + 4))\r')
-    shown += read_until(master, b'33 77\r\n')
-    result = finish(process, timeout_s=HANG_S)
-    after = termios.tcgetattr(slave)
-    os.close(slave)
-    os.close(master)
-    result.stdout = (prompt + shown).decode('utf-8', 'replace')
-    result.require(b'# ' in prompt, 'no prompt')
-    result.require(b'^C' in shown and b'33 77' in shown, 'the terminal is another')
-    result.require_status(7)
-    result.require(before == after, 'the terminal is not as it was')
-
-
 # ---- what goes wrong ---------------------------------------------------------------------------
 
 def dies(script, pattern):
@@ -189,7 +151,6 @@ suite.test('runs the guest', runs_the_guest)
 suite.test('streams are apart', streams_are_apart)
 suite.test('the results of a sweep come out', sweep_comes_out)
 suite.test('SIGINT', is_interrupted)
-suite.test('a shell', has_a_shell)
 suite.test('a machine that turns itself off', dies, 'poweroff -f', 'turned itself off before')
 suite.test('a machine that panics', dies, 'echo c >/proc/sysrq-trigger', 'panicked before')
 suite.test('killed', is_killed)

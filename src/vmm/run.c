@@ -73,7 +73,7 @@ static unsigned host_needs(const struct options *o)
 	unsigned needs = 0;
 
 	for (unsigned i = 0; i < o->nr_mechanisms; i++)
-		needs |= o->mechanism_needs[i];
+		needs |= mechanism_host_needs(o->mechanism[i]);
 	return needs;
 }
 

@@ -61,7 +61,8 @@ static void *play(void *argument)
 static void set_up(unsigned nr_mechanisms, uint64_t duration_ns)
 {
 	static const int cpus[] = { 0, 0 };
-	static const char *const names[] = { "ipi", "pv", "pv-recheck" };
+	static const enum mechanism_id mechanisms[] = { MECHANISM_ipi, MECHANISM_pv,
+							MECHANISM_pv_recheck };
 	struct pcpu_config config = {
 		.host_cpu = cpus,
 		.nr_pcpus = 2,
@@ -82,7 +83,7 @@ static void set_up(unsigned nr_mechanisms, uint64_t duration_ns)
 			     .timeout_ns = 60000000000ull },
 	};
 	for (unsigned i = 0; i < nr_mechanisms; i++)
-		e.options.mechanism[i] = names[i];
+		e.options.mechanism[i] = mechanisms[i];
 	e.machine = (struct machine){ .options = &e.options,
 				      .nr_vms = NR_VMS,
 				      .vm = e.vm,

@@ -36,7 +36,8 @@ static void set_up(void)
 	run.options = (struct options){ .nr_vcpus = NR_VCPUS,
 					.nr_vms = 1,
 					.nr_mechanisms = NR_MECHS,
-					.mechanism = { "ipi", "pv" },
+					.mechanism = { MECHANISM_ipi, MECHANISM_pv },
+					.mechanism_label = { "ipi", "pv" },
 					.fault = FAULT_none,
 					.timeout_ns = 5000000000 };
 	run.vm = (struct vm){ .mem = { .ram = (struct guest_ram *)run.ram,

@@ -51,10 +51,11 @@ START_TEST(defaults_are_as_documented)
 	ck_assert_uint_eq(o.slice_jitter_pct, 25);
 	ck_assert_str_eq(o.sched->name, "round-robin");
 	ck_assert_uint_eq(o.nr_mechanisms, 2);
-	ck_assert_str_eq(o.mechanism[0], "ipi");
-	ck_assert_str_eq(o.mechanism[1], "pv");
-	ck_assert_uint_eq(o.mechanism_needs[0], 0);
-	ck_assert_uint_eq(o.mechanism_needs[1], MV_HOST_MARKS);
+	ck_assert_uint_eq(o.mechanism[0], MECHANISM_ipi);
+	ck_assert_uint_eq(o.mechanism[1], MECHANISM_pv);
+	ck_assert_str_eq(o.mechanism_label[1], "pv");
+	ck_assert_uint_eq(mechanism_host_needs(o.mechanism[0]), 0);
+	ck_assert_uint_eq(mechanism_host_needs(o.mechanism[1]), MV_HOST_MARKS);
 	ck_assert_uint_eq(o.flush_via, FLUSH_CHOICE_auto);
 	ck_assert_uint_eq(o.duration_ns, 2000000000);
 	ck_assert_uint_eq(o.count, 0);
@@ -82,7 +83,7 @@ START_TEST(every_option_arrives_where_it_belongs)
 	ck_assert_uint_eq(o.slice_ns, 1000000);
 	ck_assert_str_eq(o.sched->name, "random");
 	ck_assert_uint_eq(o.nr_mechanisms, 1);
-	ck_assert_str_eq(o.mechanism[0], "pv");
+	ck_assert_uint_eq(o.mechanism[0], MECHANISM_pv);
 	ck_assert(o.seed_given);
 	ck_assert_uint_eq(o.seed, 42);
 
@@ -118,11 +119,11 @@ START_TEST(a_fault_is_looked_for_where_it_shows)
 	struct options o = parse_well("g --inject hypercall-no-wait");
 
 	ck_assert_uint_eq(o.nr_mechanisms, 1);
-	ck_assert_str_eq(o.mechanism[0], "hypercall");
+	ck_assert_uint_eq(o.mechanism[0], MECHANISM_hypercall);
 	o = parse_well("g --shootdown ipi --inject hypercall-no-wait");
 	ck_assert_uint_eq(o.nr_mechanisms, 1);
-	ck_assert_str_eq(o.mechanism[0], "ipi");
-	ck_assert_str_eq(parse_well("g --inject lose-flush-bit").mechanism[1], "pv");
+	ck_assert_uint_eq(o.mechanism[0], MECHANISM_ipi);
+	ck_assert_uint_eq(parse_well("g --inject lose-flush-bit").mechanism[1], MECHANISM_pv);
 }
 END_TEST
 
@@ -136,15 +137,16 @@ START_TEST(with_dirty_tracking_each_mechanism_is_there_twice)
 	ck_assert_uint_eq(o.nr_mechanisms, COUNT_OF(names));
 	ck_assert_uint_eq(o.timeout_ns, 38000000000);
 	for (unsigned i = 0; i < COUNT_OF(names); i++) {
-		ck_assert_str_eq(o.mechanism[i], names[i]);
-		ck_assert_str_eq(options_base_mechanism(&o, i), names[i % 2]);
+		ck_assert_str_eq(o.mechanism_label[i], names[i]);
+		ck_assert_str_eq(mechanism_names.name[o.mechanism[i]], names[i % 2]);
 		ck_assert(options_mechanism_is_tracked(&o, i) == (i >= 2));
 	}
 	o = parse_well("g --dirty none");
 	ck_assert_uint_eq(o.nr_mechanisms, 2);
 	ck_assert(!options_mechanism_is_tracked(&o, 1));
-	ck_assert_str_eq(parse_well("g --inject drop-dirty-entry").mechanism[1], "ipi+bitmap");
-	ck_assert_str_eq(parse_well("g --dirty ring --inject drop-dirty-entry").mechanism[1],
+	ck_assert_str_eq(parse_well("g --inject drop-dirty-entry").mechanism_label[1],
+			 "ipi+bitmap");
+	ck_assert_str_eq(parse_well("g --dirty ring --inject drop-dirty-entry").mechanism_label[1],
 			 "ipi+ring");
 }
 END_TEST

@@ -336,7 +336,7 @@ START_TEST(a_guest_that_leads_itself_is_offered_pv_and_has_room_and_time)
 
 	ck_assert_int_eq(pvh_options_settle(&o, false, &err), 0);
 	ck_assert_uint_eq(o.nr_mechanisms, 1);
-	ck_assert_str_eq(o.mechanism[0], "pv");
+	ck_assert_uint_eq(o.mechanism[0], MECHANISM_pv);
 	ck_assert_uint_eq(o.hidden_features, 0);
 	ck_assert_uint_eq(o.mem_bytes, 512 << 20);
 	ck_assert_uint_eq(o.timeout_ns, 600000000000);
@@ -352,7 +352,7 @@ START_TEST(what_is_given_stays)
 	struct error err;
 
 	ck_assert_int_eq(pvh_options_settle(&o, false, &err), 0);
-	ck_assert_str_eq(o.mechanism[0], "ipi");
+	ck_assert_uint_eq(o.mechanism[0], MECHANISM_ipi);
 	ck_assert_uint_eq(o.hidden_features, 1u << KVM_FEATURE_PV_TLB_FLUSH);
 	o = parsed("--mem", "128M");
 	ck_assert_int_eq(pvh_options_settle(&o, false, &err), 0);
@@ -384,7 +384,7 @@ START_TEST(what_cannot_be_followed_is_refused_but_in_a_replay)
 		ck_assert_msg(strstr(err.text, refused[i][2]) != NULL, "'%s'", err.text);
 		o.replay_path = "schedule";
 		ck_assert_int_eq(pvh_options_settle(&o, false, &err), 0);
-		ck_assert_str_eq(o.mechanism[0], "pv");
+		ck_assert_uint_eq(o.mechanism[0], MECHANISM_pv);
 	}
 }
 END_TEST

@@ -55,7 +55,8 @@ static void make_run(void)
 					.slice_alignment = SLICES_independent,
 					.sched = &sched_policies[POLICY_round_robin],
 					.nr_mechanisms = 2,
-					.mechanism = { "ipi", "pv" },
+					.mechanism = { MECHANISM_ipi, MECHANISM_pv },
+					.mechanism_label = { "ipi", "pv" },
 					.flush_via = FLUSH_CHOICE_auto,
 					.duration_ns = 2000000000,
 					.seed = UINT64_MAX,
@@ -113,7 +114,8 @@ static void make_dirty(void)
 	run.options.dirty = DIRTY_ring;
 	run.options.dirty_every_ns = 5000000;
 	run.options.nr_tracked = 1;
-	run.options.mechanism[1] = run.result.mechanism[1].name = "ipi+ring";
+	run.options.mechanism[1] = MECHANISM_ipi;
+	run.options.mechanism_label[1] = run.result.mechanism[1].name = "ipi+ring";
 	run.result.dirty.tracked_ns = 500000000;
 	run.result.dirty.harvests = 10;
 	run.result.dirty.pages = 700;

@@ -63,7 +63,7 @@ START_TEST(a_file_is_read_and_printed_as_it_was)
 	ck_assert_uint_eq(file.nr_vcpus, 3);
 	ck_assert_uint_eq(file.nr_pcpus, 2);
 	ck_assert_uint_eq(file.nr_mechanisms, 2);
-	ck_assert_str_eq(file.mechanism[1], "pv");
+	ck_assert_uint_eq(file.mechanism[1], MECHANISM_pv);
 	ck_assert_str_eq(file.guest_sha256, HASH);
 	ck_assert_str_eq(file.guest_args, "scenario=storm pages=4");
 	ck_assert_uint_eq(file.nr_options, 3);
@@ -95,7 +95,8 @@ START_TEST(the_options_of_a_run_are_described)
 			     .slice_alignment = SLICES_anti,
 			     .sched = &sched_policies[POLICY_random],
 			     .nr_mechanisms = 1,
-			     .mechanism = { "pv" },
+			     .mechanism = { MECHANISM_pv },
+			     .mechanism_label = { "pv" },
 			     .flush_via = FLUSH_CHOICE_first + FLUSH_VIA_sregs,
 			     .duration_ns = 3000000000,
 			     .seed = 99,

@@ -44,7 +44,9 @@ START_TEST(defaults_make_a_small_sweep)
 	ck_assert_uint_eq(o.matrix.nr_dimensions, 0);
 	ck_assert_uint_eq(o.matrix.nr_pcpus, 2);
 	ck_assert_str_eq(o.shootdown, "ipi,pv");
-	ck_assert_uint_eq(o.mechanisms.nr, 2);
+	ck_assert_uint_eq(o.nr_mechanisms, 2);
+	ck_assert_uint_eq(o.mechanism[0], MECHANISM_ipi);
+	ck_assert_uint_eq(o.mechanism[1], MECHANISM_pv);
 	ck_assert_str_eq(o.out_dir, "sweep-results");
 	ck_assert_uint_eq(parse_well("--vms 1,2 g").matrix.vcpus_per_pcpu.nr, 1);
 }
@@ -99,7 +101,7 @@ START_TEST(a_run_gets_what_its_cell_says)
 	ck_assert_uint_eq(run.nr_vcpus, 3);
 	ck_assert_uint_eq(run.pcpus.nr, 1);
 	ck_assert_uint_eq(run.slice_ns, 4000000);
-	ck_assert_str_eq(run.mechanism[0], "pv");
+	ck_assert_uint_eq(run.mechanism[0], MECHANISM_pv);
 	ck_assert_uint_eq(run.seed, 42);
 	ck_assert_str_eq(run.json_path, "r.json");
 	ck_assert_str_eq(run.guest_args, "work_us=20");

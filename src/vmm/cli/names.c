@@ -4,7 +4,6 @@
 
 #include <string.h>
 
-#include "minivmm/catalog.h"
 #include "vcpu/protocol/flush.h"
 #include "vcpu/protocol/pv_features.h"
 #include "vcpu/sched/sched_policies.h"
@@ -81,13 +80,6 @@ int name_table_index(const struct name_table *table, const char *name)
 	return -1;
 }
 
-const char *name_table_find(const struct name_table *table, const char *name)
-{
-	int index = name_table_index(table, name);
-
-	return index < 0 ? NULL : table->name[index];
-}
-
 const char *fault_shootdown(enum fault fault)
 {
 	return fault_shootdowns[fault];
@@ -104,7 +96,7 @@ uint32_t feature_bit(unsigned index)
 	return 1u << bits[index];
 }
 
-unsigned mechanism_host_needs(unsigned index)
+unsigned mechanism_host_needs(enum mechanism_id mechanism)
 {
 	static const unsigned needs[] = {
 #define X(id, mechanism_name, host, summary) host,
@@ -112,10 +104,10 @@ unsigned mechanism_host_needs(unsigned index)
 #undef X
 	};
 
-	return needs[index];
+	return needs[mechanism];
 }
 
-const char *mechanism_tracked_name(const char *name, enum dirty_kind kind)
+const char *mechanism_tracked_name(enum mechanism_id mechanism, enum dirty_kind kind)
 {
 	static const char *const tracked[][2] = {
 #define X(id, mechanism_name, host, summary) { mechanism_name "+bitmap", mechanism_name "+ring" },
@@ -123,7 +115,7 @@ const char *mechanism_tracked_name(const char *name, enum dirty_kind kind)
 #undef X
 	};
 
-	return tracked[name_table_index(&mechanism_names, name)][kind == DIRTY_ring];
+	return tracked[mechanism][kind == DIRTY_ring];
 }
 
 /* One width for all tables, so that the columns line up from top to bottom. */

@@ -164,21 +164,18 @@ static int set_sched(struct options *o, const char *value, struct error *err)
 	return 0;
 }
 
-static int add_mechanism(struct options *o, const char *word, struct error *err)
+int options_add_mechanism(struct options *o, enum mechanism_id mechanism, struct error *err)
 {
-	unsigned index;
+	const char *name = mechanism_names.name[mechanism];
 
-	if (take_name("shootdown", &mechanism_names, word, &index, err))
-		return -1;
-	const char *name = mechanism_names.name[index];
 	for (unsigned i = 0; i < o->nr_mechanisms; i++) {
-		if (o->mechanism[i] == name)
+		if (o->mechanism[i] == mechanism)
 			return error_set(err, EXIT_USAGE,
 					 "--shootdown names '%s' twice: name each mechanism once",
 					 name);
 	}
-	o->mechanism_needs[o->nr_mechanisms] = mechanism_host_needs(index);
-	o->mechanism[o->nr_mechanisms++] = name;
+	o->mechanism[o->nr_mechanisms] = mechanism;
+	o->mechanism_label[o->nr_mechanisms++] = name;
 	return 0;
 }
 
@@ -186,6 +183,7 @@ static int set_shootdown(struct options *o, const char *value, struct error *err
 {
 	struct word_list words;
 	const char *why = parse_word_list(value, &words);
+	unsigned index;
 
 	if (!why && words.nr > MV_MAX_MECHANISMS)
 		why = "has too many names in it: one run compares at most 8";
@@ -193,7 +191,8 @@ static int set_shootdown(struct options *o, const char *value, struct error *err
 		return bad_value(err, "shootdown", value, why);
 	o->nr_mechanisms = 0;
 	for (unsigned i = 0; i < words.nr; i++) {
-		if (add_mechanism(o, words.word[i], err))
+		if (take_name("shootdown", &mechanism_names, words.word[i], &index, err) ||
+		    options_add_mechanism(o, (enum mechanism_id)index, err))
 			return -1;
 	}
 	return 0;
@@ -367,41 +366,51 @@ static int set_help(struct options *o, const char *value, struct error *err)
 }
 
 const struct option_row option_table[] = {
-	{ "vcpus", "N", "vCPUs of each VM (twice the pCPUs)", set_vcpus },
-	{ "vms", "N", "VMs that share the pCPUs (1)", set_vms },
-	{ "pcpus", "LIST", "host CPUs to use as pCPUs, as in 0-1,3 (all allowed)", set_pcpus },
-	{ "mem", "SIZE", "memory of each guest, 4M to 3G (64M)", set_mem },
-	{ "initrd", "FILE", "a kernel's initial RAM file system (none)", set_initrd },
-	{ "strict-io", NULL, "end a PVH guest that looks for a missing device", set_strict_io },
-	{ "slice", "TIME", "time slice of a vCPU, 10us to 10s (4ms)", set_slice },
-	{ "slice-jitter", "PCT", "vary each slice by up to this share (25)", set_slice_jitter },
-	{ "slice-alignment", "KIND", "how the pCPUs' slices lie (independent)",
-	  set_slice_alignment },
-	{ "grace", "TIME", "extend a slice once inside a shootdown (never)", set_grace },
-	{ "sched", "POLICY", "which vCPU runs next (round-robin)", set_sched },
-	{ "shootdown", "LIST", "mechanisms to measure in turn (ipi,pv)", set_shootdown },
-	{ "flush-via", "PRIM", "how the host flushes a guest's TLB (auto)", set_flush_via },
-	{ "dirty", "KIND", "measure all again while dirty pages are tracked (none)", set_dirty },
-	{ "dirty-every", "TIME", "how often dirty pages are harvested (20ms)", set_dirty_every },
+	{ "vcpus", "N", "vCPUs of each VM (twice the pCPUs)", set_vcpus, 0 },
+	{ "vms", "N", "VMs that share the pCPUs (1)", set_vms, 0 },
+	{ "pcpus", "LIST", "host CPUs to use as pCPUs, as in 0-1,3 (all allowed)", set_pcpus, 0 },
+	{ "mem", "SIZE", "memory of each guest, 4M to 3G (64M)", set_mem, 0 },
+	{ "initrd", "FILE", "a kernel's initial RAM file system (none)", set_initrd, 0 },
+	{ "strict-io", NULL, "end a PVH guest that looks for a missing device", set_strict_io, 0 },
+	{ "slice", "TIME", "time slice of a vCPU, 10us to 10s (4ms)", set_slice, 0 },
+	{ "slice-jitter", "PCT", "vary each slice by up to this share (25)", set_slice_jitter, 0 },
+	{ "slice-alignment", "KIND", "how the pCPUs' slices lie (independent)", set_slice_alignment,
+	  0 },
+	{ "grace", "TIME", "extend a slice once inside a shootdown (never)", set_grace,
+	  OPTION_OF_ABI },
+	{ "sched", "POLICY", "which vCPU runs next (round-robin)", set_sched, 0 },
+	{ "shootdown", "LIST", "mechanisms to measure in turn (ipi,pv)", set_shootdown, 0 },
+	{ "flush-via", "PRIM", "how the host flushes a guest's TLB (auto)", set_flush_via, 0 },
+	{ "dirty", "KIND", "measure all again while dirty pages are tracked (none)", set_dirty,
+	  OPTION_OF_ABI },
+	{ "dirty-every", "TIME", "how often dirty pages are harvested (20ms)", set_dirty_every,
+	  OPTION_OF_ABI },
 	{ "mark-exits", NULL, "mark vCPUs while the VMM serves a store of theirs, too",
-	  set_mark_exits },
-	{ "hide", "LIST", "hide features from the guests' CPUID (none)", set_hide },
-	{ "duration", "TIME", "how long each mechanism runs (2s)", set_duration },
-	{ "count", "N", "end each mechanism after N shootdowns, once checked", set_count },
-	{ "seed", "N", "everything random comes from it (drawn, and reported)", set_seed },
-	{ "record", "FILE", "write the schedule of the run, for --replay", set_record },
-	{ "replay", "FILE", "repeat a recorded schedule, with its options", set_replay },
-	{ "inject", "FAULT", "break the protocol on purpose (none)", set_inject },
-	{ "timeout", "TIME", "give up on a guest that hangs (all durations + 30s)", set_timeout },
-	{ "json", "FILE", "write the whole result as JSON", set_json },
-	{ "trace", "FILE", "write what happened as a trace for Perfetto", set_trace },
+	  set_mark_exits, 0 },
+	{ "hide", "LIST", "hide features from the guests' CPUID (none)", set_hide, 0 },
+	{ "duration", "TIME", "how long each mechanism runs (2s)", set_duration, OPTION_OF_ABI },
+	{ "count", "N", "end each mechanism after N shootdowns, once checked", set_count,
+	  OPTION_OF_ABI },
+	{ "seed", "N", "everything random comes from it (drawn, and reported)", set_seed, 0 },
+	{ "record", "FILE", "write the schedule of the run, for --replay", set_record,
+	  OPTION_OF_RUN },
+	{ "replay", "FILE", "repeat a recorded schedule, with its options", set_replay,
+	  OPTION_OF_RUN },
+	{ "inject", "FAULT", "break the protocol on purpose (none)", set_inject, 0 },
+	{ "timeout", "TIME", "give up on a guest that hangs (all durations + 30s)", set_timeout,
+	  0 },
+	{ "json", "FILE", "write the whole result as JSON", set_json, OPTION_OF_RUN },
+	{ "trace", "FILE", "write what happened as a trace for Perfetto", set_trace,
+	  OPTION_OF_RUN },
 	{ "no-sandbox", NULL, "let the process make any system call while guests run",
-	  set_no_sandbox },
-	{ "list", NULL, "list what can be named above, and the scenarios", set_list },
-	{ "quiet", NULL, "print the verdict, and how to repeat a failure", set_quiet },
-	{ "verbose", NULL, "print more: self-check, each vCPU, the guest's console", set_verbose },
-	{ "version", NULL, "print the version", set_version },
-	{ "help", NULL, "print this", set_help },
+	  set_no_sandbox, 0 },
+	{ "list", NULL, "list what can be named above, and the scenarios", set_list,
+	  OPTION_OF_RUN },
+	{ "quiet", NULL, "print the verdict, and how to repeat a failure", set_quiet, 0 },
+	{ "verbose", NULL, "print more: self-check, each vCPU, the guest's console", set_verbose,
+	  OPTION_OF_RUN },
+	{ "version", NULL, "print the version", set_version, OPTION_OF_RUN },
+	{ "help", NULL, "print this", set_help, 0 },
 };
 const unsigned nr_option_rows = sizeof(option_table) / sizeof(option_table[0]);
 

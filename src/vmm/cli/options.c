@@ -115,23 +115,17 @@ static int add_tracked(struct options *o, struct error *err)
 				 "are harvested",
 				 o->record_path ? "record" : "replay");
 	for (unsigned i = 0; i < nr; i++) {
-		o->mechanism[nr + i] = mechanism_tracked_name(o->mechanism[i], o->dirty);
-		o->mechanism_needs[nr + i] = o->mechanism_needs[i];
+		o->mechanism[nr + i] = o->mechanism[i];
+		o->mechanism_label[nr + i] = mechanism_tracked_name(o->mechanism[i], o->dirty);
 	}
 	o->nr_tracked = nr;
 	o->nr_mechanisms = 2 * nr;
 	return 0;
 }
 
-const char *options_base_mechanism(const struct options *o, unsigned mechanism)
+bool options_mechanism_is_tracked(const struct options *o, unsigned i)
 {
-	return o->mechanism[options_mechanism_is_tracked(o, mechanism) ? mechanism - o->nr_tracked
-								       : mechanism];
-}
-
-bool options_mechanism_is_tracked(const struct options *o, unsigned mechanism)
-{
-	return mechanism >= o->nr_mechanisms - o->nr_tracked;
+	return i >= o->nr_mechanisms - o->nr_tracked;
 }
 
 /* Fills in the defaults that depend on other options, and checks what all of them say. */
@@ -150,8 +144,8 @@ static int complete(struct options *o, const struct host_cpus *allowed, struct e
 		return -1;
 	if (o->nr_vcpus == 0)
 		o->nr_vcpus = 2 * o->pcpus.nr < MV_MAX_VCPUS ? 2 * o->pcpus.nr : MV_MAX_VCPUS;
-	if (o->nr_mechanisms == 0 &&
-	    option_find("shootdown")->set(o, fault_shootdown(o->fault), err))
+	o->shootdown_given = o->nr_mechanisms > 0;
+	if (!o->shootdown_given && option_find("shootdown")->set(o, fault_shootdown(o->fault), err))
 		return -1;
 	if (complete_slice_alignment(o, err) || add_tracked(o, err))
 		return -1;
@@ -162,28 +156,10 @@ static int complete(struct options *o, const struct host_cpus *allowed, struct e
 
 /* ---- the parser --------------------------------------------------------------- */
 
-/* Options that mean nothing to a guest that does not follow abi.h. */
-static bool needs_abi(const char *option)
-{
-	static const char *const names[] = { "grace", "duration", "count", "dirty", "dirty-every" };
-
-	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		if (strcmp(option, names[i]) == 0)
-			return true;
-	}
-	return false;
-}
-
 static int set_row(void *target, const struct command_row *row, const char *value,
 		   struct error *err)
 {
-	struct options *o = target;
-
-	if (needs_abi(row->name))
-		o->abi_option = row->name;
-	if (strcmp(row->name, "shootdown") == 0)
-		o->shootdown_given = true;
-	return option_find(row->name)->set(o, value, err);
+	return options_set(target, row->name, value, err);
 }
 
 static int take_operand(void *target, const char *operand, struct error *err)
@@ -216,9 +192,11 @@ static struct command_table make_table(struct command_row row[COMMAND_LINE_ROWS]
 
 int options_set(struct options *o, const char *name, const char *value, struct error *err)
 {
-	const struct command_row row = { .name = name };
+	const struct option_row *row = option_find(name);
 
-	return set_row(o, &row, value, err);
+	if (row->flags & OPTION_OF_ABI)
+		o->abi_option = row->name;
+	return row->set(o, value, err);
 }
 
 int options_parse(int argc, char *const argv[], const struct host_cpus *allowed,

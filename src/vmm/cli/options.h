@@ -15,6 +15,7 @@
 #include "vmm/base/seed.h"
 #include "vmm/cli/cpu_list.h"
 #include "vmm/cli/host_cpus.h"
+#include "vmm/cli/names.h"
 #include "vmm/dirty/dirty_kinds.h"
 
 #define MAX_VMS 64
@@ -43,10 +44,10 @@ struct options {
 	const struct sched_policy *sched;
 
 	unsigned nr_mechanisms;
-	const char *mechanism[MV_MAX_MECHANISMS]; /* names from MV_MECHANISMS, and ... */
+	enum mechanism_id mechanism[MV_MAX_MECHANISMS]; /* as --shootdown orders them, and ... */
 	unsigned nr_tracked; /* ... the last of them: the others again, with dirty tracking */
-	unsigned mechanism_needs[MV_MAX_MECHANISMS]; /* of the host, as MV_HOST_* */
-	unsigned flush_via;			     /* enum flush_choice */
+	const char *mechanism_label[MV_MAX_MECHANISMS]; /* in reports: "pv", "pv+ring" */
+	unsigned flush_via;				/* enum flush_choice */
 	enum dirty_kind dirty;
 	uint64_t dirty_every_ns;  /* between two harvests of dirty pages */
 	bool mark_exits;	  /* mark vCPUs whose stores are handled by the VMM, too */
@@ -95,9 +96,11 @@ void options_set_defaults(struct options *o);
 enum slice_alignment options_default_slice_alignment(const struct options *o);
 uint64_t options_default_timeout_ns(const struct options *o);
 
-/* The name in MV_MECHANISMS of a mechanism, and whether it is measured with dirty tracking. */
-const char *options_base_mechanism(const struct options *o, unsigned mechanism);
-bool options_mechanism_is_tracked(const struct options *o, unsigned mechanism);
+/* Adds a mechanism to those that are measured. 0, or -1 (EXIT_USAGE) if it is one already. */
+int options_add_mechanism(struct options *o, enum mechanism_id mechanism, struct error *err);
+
+/* Whether options.mechanism[i] is measured with dirty tracking. */
+bool options_mechanism_is_tracked(const struct options *o, unsigned i);
 
 /* One option of the command line. The table is what --help prints. */
 struct option_row {
@@ -106,7 +109,11 @@ struct option_row {
 	const char *help;  /* with the default in parentheses */
 	/* Takes the value into the options; returns 0, or -1 with the error set. */
 	int (*set)(struct options *o, const char *value, struct error *err);
+	unsigned flags; /* OPTION_* */
 };
+
+#define OPTION_OF_ABI 1 /* means nothing to a guest that does not follow abi.h */
+#define OPTION_OF_RUN 2 /* not for a sweep, which sets it or whose runs would share a file */
 
 extern const struct option_row option_table[];
 extern const unsigned nr_option_rows;

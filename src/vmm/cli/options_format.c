@@ -104,7 +104,7 @@ static void shootdown(const struct options *o, char value[VALUE_BYTES])
 
 	for (unsigned i = 0; i < o->nr_mechanisms - o->nr_tracked && used < VALUE_BYTES; i++)
 		used += (size_t)snprintf(value + used, VALUE_BYTES - used, "%s%s", i ? "," : "",
-					 o->mechanism[i]);
+					 o->mechanism_label[i]);
 	if (strcmp(value, fault_shootdown(o->fault)) == 0)
 		value[0] = 0;
 }

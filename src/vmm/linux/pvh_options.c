@@ -3,7 +3,6 @@
 #include "vmm/linux/pvh_options.h"
 
 #include <asm/kvm_para.h>
-#include <string.h>
 
 #include "vcpu/base/clock.h"
 #include "vcpu/protocol/fault.h"
@@ -19,9 +18,9 @@ static int refuse(const struct options *o, const char *option, const char *why, 
 			 o->guest_path, option, why);
 }
 
-static bool names_one(const struct options *o, const char *mechanism)
+static bool names_one(const struct options *o, enum mechanism_id mechanism)
 {
-	return o->nr_mechanisms == 1 && strcmp(o->mechanism[0], mechanism) == 0;
+	return o->nr_mechanisms == 1 && o->mechanism[0] == mechanism;
 }
 
 static int check(const struct options *o, struct error *err)
@@ -29,7 +28,7 @@ static int check(const struct options *o, struct error *err)
 	if (o->abi_option)
 		return refuse(o, o->abi_option,
 			      "has no effect on it, what follows '--' is its command line", err);
-	if (o->shootdown_given && !names_one(o, "ipi") && !names_one(o, "pv"))
+	if (o->shootdown_given && !names_one(o, MECHANISM_ipi) && !names_one(o, MECHANISM_pv))
 		return refuse(o, "shootdown",
 			      "is ipi or pv for it, one in a run: it says whether the guest is "
 			      "offered PV_TLB_FLUSH",
@@ -47,10 +46,13 @@ int pvh_options_settle(struct options *o, bool interactive, struct error *err)
 
 	if (!o->replay_path && check(o, err))
 		return -1;
-	if (names_one(o, "ipi"))
+	if (names_one(o, MECHANISM_ipi)) {
 		o->hidden_features |= 1u << KVM_FEATURE_PV_TLB_FLUSH;
-	else if (option_find("shootdown")->set(o, "pv", err))
-		return -1;
+	} else {
+		o->nr_mechanisms = 0;
+		if (options_add_mechanism(o, MECHANISM_pv, err))
+			return -1;
+	}
 	if (!o->mem_given)
 		o->mem_bytes = MEM_BYTES;
 	if (!timeout_given)

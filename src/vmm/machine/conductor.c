@@ -125,7 +125,7 @@ static void show_progress(struct conductor *c)
 	const struct options *o = c->m->options;
 
 	if (c->progress)
-		c->progress(c->m, o->mechanism[c->mechanism], monotonic_ns() - c->start_ns,
+		c->progress(c->m, o->mechanism_label[c->mechanism], monotonic_ns() - c->start_ns,
 			    o->duration_ns * o->nr_mechanisms);
 }
 
@@ -215,7 +215,7 @@ static void track(struct conductor *c, unsigned mechanism, void (*step)(struct m
 static bool run_phase(struct conductor *c, unsigned round, unsigned mechanism)
 {
 	c->mechanism = mechanism;
-	machine_set_phase_needs(c->m, c->m->options->mechanism_needs[mechanism]);
+	machine_set_phase_needs(c->m, mechanism_host_needs(c->m->options->mechanism[mechanism]));
 	track(c, mechanism, machine_begin_tracking);
 	trace(c->m->phase_trace, TRACE_PHASE_BEGIN, mechanism);
 	announce(c, ++c->phase);

@@ -67,7 +67,7 @@ static void write_boot_info(struct machine *m, struct vm *vm, const struct guest
 		.seed = o->seed + vm->index,
 	};
 	for (unsigned i = 0; i < o->nr_mechanisms; i++)
-		copy_name(b->mechanism[i], options_base_mechanism(o, i));
+		copy_name(b->mechanism[i], mechanism_names.name[o->mechanism[i]]);
 	copy_name(b->fault, fault_names.name[o->fault]);
 	memcpy(b->args, o->guest_args, sizeof(b->args));
 }

@@ -16,11 +16,11 @@
 
 static int set_mechanisms(struct options *o, const struct schedule_file *file, struct error *err)
 {
-	char value[MV_MAX_MECHANISMS * MV_NAME_BYTES] = "";
-
-	for (unsigned i = 0; i < file->nr_mechanisms; i++)
-		sprintf(value + strlen(value), "%s%s", i ? "," : "", file->mechanism[i]);
-	return options_set(o, "shootdown", value, err);
+	for (unsigned i = 0; i < file->nr_mechanisms; i++) {
+		if (options_add_mechanism(o, file->mechanism[i], err))
+			return -1;
+	}
+	return 0;
 }
 
 /* As many host CPUs as there were; which, is for this machine to say. */

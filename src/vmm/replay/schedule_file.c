@@ -14,6 +14,11 @@
 #define LAST_PHASE  "end"
 #define TIME_MAX_NS (1ull << 62) /* so that times can be added */
 
+static const char *mechanism_of(const struct schedule_file *file, unsigned i)
+{
+	return mechanism_names.name[file->mechanism[i]];
+}
+
 /* ---- printing ------------------------------------------------------------------- */
 
 static void take_option(void *context, const char *name, const char *value)
@@ -50,7 +55,7 @@ static void print_head(FILE *out, const struct schedule_file *file)
 	fprintf(out, SCHEDULE_SCHEMA "\nvms %u\nvcpus %u\npcpus %u\nshootdown ", file->nr_vms,
 		file->nr_vcpus, file->nr_pcpus);
 	for (unsigned i = 0; i < file->nr_mechanisms; i++)
-		fprintf(out, "%s%s", i ? "," : "", file->mechanism[i]);
+		fprintf(out, "%s%s", i ? "," : "", mechanism_of(file, i));
 	fprintf(out, "\nguest-sha256 %s\n", file->guest_sha256);
 	for (unsigned i = 0; i < file->nr_options; i++)
 		fprintf(out, "option %s%s%s\n", file->option[i].name,
@@ -66,7 +71,7 @@ static void print_entry(FILE *out, const struct schedule_file *file, size_t k)
 
 	if (e->end == SLICE_begins_phase)
 		fprintf(out, "%zu phase %s\n", k + 1,
-			e->vcpu < file->nr_mechanisms ? file->mechanism[e->vcpu] : LAST_PHASE);
+			e->vcpu < file->nr_mechanisms ? mechanism_of(file, e->vcpu) : LAST_PHASE);
 	else
 		fprintf(out, "%zu %u %u.%u %" PRIu64 " %" PRIu64 " %s\n", k + 1, e->pcpu,
 			e->vcpu / file->nr_vcpus, e->vcpu % file->nr_vcpus, e->start_ns, e->ran_ns,
@@ -168,9 +173,11 @@ static int read_mechanisms(struct reader *r, struct schedule_file *file)
 		return bad_line(r, "a list of mechanisms is due here");
 	file->nr_mechanisms = words.nr;
 	for (unsigned i = 0; i < words.nr; i++) {
-		file->mechanism[i] = name_table_find(&mechanism_names, words.word[i]);
-		if (!file->mechanism[i])
+		int index = name_table_index(&mechanism_names, words.word[i]);
+
+		if (index < 0)
 			return bad_line(r, "there is no such mechanism");
+		file->mechanism[i] = (enum mechanism_id)index;
 	}
 	return 0;
 }
@@ -263,7 +270,7 @@ static int read_phase(struct reader *r, const struct schedule_file *file,
 	*ret_entry = (struct schedule_entry){ .end = SLICE_begins_phase,
 					      .vcpu = SCHEDULE_NO_PHASE };
 	for (unsigned i = 0; i < file->nr_mechanisms; i++) {
-		if (strcmp(file->mechanism[i], name) == 0)
+		if (strcmp(mechanism_of(file, i), name) == 0)
 			ret_entry->vcpu = i;
 	}
 	if (ret_entry->vcpu == SCHEDULE_NO_PHASE && strcmp(name, LAST_PHASE) != 0)

@@ -31,7 +31,7 @@ struct schedule_file {
 	unsigned nr_vcpus; /* of each VM */
 	unsigned nr_pcpus;
 	unsigned nr_mechanisms;
-	const char *mechanism[MV_MAX_MECHANISMS]; /* names from a constant table */
+	enum mechanism_id mechanism[MV_MAX_MECHANISMS];
 	char guest_sha256[SHA256_TEXT_BYTES];
 	char guest_args[MV_ARGS_BYTES];
 	unsigned nr_options;

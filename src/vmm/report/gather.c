@@ -105,7 +105,7 @@ int gather_results(const struct machine *m, struct run_result *result, struct er
 	result->nr_vcpus = m->nr_vcpus;
 	result->nr_mechanisms = o->nr_mechanisms;
 	for (unsigned k = 0; k < o->nr_mechanisms; k++)
-		result->mechanism[k].name = o->mechanism[k];
+		result->mechanism[k].name = o->mechanism_label[k];
 
 	result->measured = true;
 	for (unsigned i = 0; i < m->nr_vms; i++)

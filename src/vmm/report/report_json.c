@@ -84,7 +84,8 @@ static json_object *config_json(const struct options *options)
 	json_add_u64(o, "grace_ns", options->grace_ns);
 	json_add_text(o, "sched", options->sched->name);
 	json_add(o, "shootdown",
-		 json_new_names(options->mechanism, options->nr_mechanisms - options->nr_tracked));
+		 json_new_names(options->mechanism_label,
+				options->nr_mechanisms - options->nr_tracked));
 	json_add_text(o, "dirty", dirty_names.name[options->dirty]);
 	json_add_u64(o, "dirty_every_ns", options->dirty_every_ns);
 	json_add_text(o, "flush_via", flush_prim_names.name[options->flush_via]);

@@ -323,7 +323,7 @@ static void print_host_view(FILE *out, const struct report *report)
 	const struct run_result *result = report->result;
 
 	fprintf(out, "\n  PV_TLB_FLUSH is %s the guest%s\n",
-		strcmp(report->options->mechanism[0], "pv") == 0 ? "offered to" : "hidden from",
+		report->options->mechanism[0] == MECHANISM_pv ? "offered to" : "hidden from",
 		report->options->nr_vms > 1 ? "s" : "");
 	fprintf(out, "\n  %-8s%10s%12s%10s%12s%10s%10s%10s%10s%10s%10s\n", "vCPU", "marks",
 		"deferred", "flushes", "stolen", "halts", "exits", "kicks", "I/O", "MMIO", "MSR");

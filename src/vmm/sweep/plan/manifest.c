@@ -75,8 +75,8 @@ static json_object *arguments_json(const struct sweep_options *o)
 	add(list, "--shootdown=%s", o->shootdown);
 	add(list, "--repeats=%u", o->repeats);
 	add(list, "--seed=%" PRIu64, o->seed);
-	if (o->preset[0])
-		add(list, "--preset=%s", o->preset);
+	if (o->preset)
+		add(list, "--preset=%s", o->preset->name);
 	add_dimensions(list, &o->matrix, false);
 	add(list, "--");
 	add_dimensions(list, &o->matrix, true);

@@ -10,7 +10,6 @@
 #include "vmm/cli/names.h"
 #include "vmm/cli/options.h"
 #include "vmm/cli/parse.h"
-#include "vmm/sweep/plan/preset.h"
 
 static int bad_value(struct error *err, const struct command_row *row, const char *value,
 		     const char *why)
@@ -90,17 +89,27 @@ static int set_vms(void *target, const struct command_row *row, const char *valu
 	return take_counts(row, value, MAX_VMS, &o->matrix.vms, err);
 }
 
-/* Whether there are such mechanisms is for the parser of runs to say. */
+/* What it means is for the parser of runs to say. */
 static int set_shootdown(void *target, const struct command_row *row, const char *value,
 			 struct error *err)
 {
 	struct sweep_options *o = target;
+	struct options run = { 0 };
 	size_t length = strlen(value);
 
 	if (length >= sizeof(o->shootdown))
 		return bad_value(err, row, value, "has too many names in it");
+	if (options_set(&run, "shootdown", value, err))
+		return -1;
 	memcpy(o->shootdown, value, length + 1);
-	return take_words(row, value, &o->mechanisms, err);
+	memcpy(o->mechanism, run.mechanism, sizeof(o->mechanism));
+	o->nr_mechanisms = run.nr_mechanisms;
+	return 0;
+}
+
+const char *sweep_mechanism(const struct sweep_options *o, unsigned m)
+{
+	return mechanism_names.name[o->mechanism[m]];
 }
 
 static int set_pcpus(void *target, const struct command_row *row, const char *value,
@@ -148,7 +157,7 @@ static int check_scenarios(const struct word_list *words, struct error *err)
 	for (unsigned i = 0; i < words->nr; i++) {
 		const char *word = words->word[i];
 
-		if (name_table_find(t, word))
+		if (name_table_index(t, word) >= 0)
 			continue;
 		const char *nearest = mv_nearest(word, t->name, t->nr);
 		if (nearest)
@@ -180,10 +189,9 @@ static int set_preset(void *target, const struct command_row *row, const char *v
 	unsigned nr = preset_names(names);
 
 	(void)row;
-	if (preset_find(value)) {
-		snprintf(o->preset, sizeof(o->preset), "%s", value);
+	o->preset = preset_find(value);
+	if (o->preset)
 		return 0;
-	}
 	const char *nearest = mv_nearest(value, names, nr);
 	return error_set(err, EXIT_USAGE, "--preset: there is no preset '%s': %s '%s'", value,
 			 nearest ? "did you mean" : "there is", nearest ? nearest : names[0]);
@@ -307,21 +315,14 @@ static const struct command_row own_rows[] = {
 };
 #define NR_OWN_ROWS (sizeof(own_rows) / sizeof(own_rows[0]))
 
-/* What the sweep decides for its runs, or what would make them overwrite each other. */
-static bool is_of_sweep(const char *name)
+/* Whether each run may have a value of its own. */
+static bool can_vary(const struct option_row *row)
 {
-	static const char *const names[] = { "json", "trace",	"record", "replay",
-					     "list", "verbose", "version" };
-
-	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		if (strcmp(names[i], name) == 0)
-			return true;
-	}
 	for (unsigned i = 0; i < NR_OWN_ROWS; i++) {
-		if (strcmp(own_rows[i].name, name) == 0)
-			return true;
+		if (strcmp(own_rows[i].name, row->name) == 0)
+			return false;
 	}
-	return false;
+	return !(row->flags & OPTION_OF_RUN);
 }
 
 static unsigned make_rows(struct command_row ret_rows[COMMAND_LINE_ROWS])
@@ -332,7 +333,7 @@ static unsigned make_rows(struct command_row ret_rows[COMMAND_LINE_ROWS])
 	for (unsigned i = 0; i < nr_option_rows && nr < COMMAND_LINE_ROWS; i++) {
 		const struct option_row *row = &option_table[i];
 
-		if (!is_of_sweep(row->name))
+		if (can_vary(row))
 			ret_rows[nr++] = (struct command_row){ row->name, row->value, NULL,
 							       set_run_option };
 	}
@@ -388,13 +389,13 @@ static int set_words(struct sweep_options *o, const char *shootdown, const char 
 	if (scenario && !matrix_find(&o->matrix, "scenario") &&
 	    set_scenario(o, &row, scenario, err))
 		return -1;
-	return o->mechanisms.nr ? 0 : set_shootdown(o, &row, shootdown, err);
+	return o->nr_mechanisms ? 0 : set_shootdown(o, &row, shootdown, err);
 }
 
 static int complete(struct sweep_options *o, const struct host_cpus *allowed, struct error *err)
 {
 	static const struct count_list one = { 1, { 1 } }, ratios = { 3, { 1, 2, 3 } };
-	const struct preset *preset = preset_find(o->preset);
+	const struct preset *preset = o->preset;
 
 	if (!o->guest_path)
 		return error_set(err, EXIT_USAGE,
@@ -531,7 +532,7 @@ void sweep_options_print_help(FILE *out)
 	for (unsigned i = 0; i < nr_option_rows; i++) {
 		const struct option_row *row = &option_table[i];
 
-		if (!row->value || is_of_sweep(row->name))
+		if (!row->value || !can_vary(row))
 			continue;
 		column += (unsigned)strlen(row->name) + 3;
 		if (column > 76) {

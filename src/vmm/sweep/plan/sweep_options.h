@@ -11,7 +11,9 @@
 #include "vcpu/base/error.h"
 #include "vmm/cli/cpu_list.h"
 #include "vmm/cli/host_cpus.h"
+#include "vmm/cli/names.h"
 #include "vmm/sweep/plan/matrix.h"
+#include "vmm/sweep/plan/preset.h"
 
 #define SWEEP_MAX_REPEATS 1000
 
@@ -26,8 +28,9 @@ struct sweep_options {
 	struct matrix matrix;
 	struct cpu_list pcpus;		  /* empty: all that the process may use */
 	char shootdown[SWEEP_LIST_BYTES]; /* as --shootdown of a run takes it */
-	struct word_list mechanisms;	  /* the same in words */
-	char preset[PARSE_WORD_BYTES];	  /* "": none */
+	unsigned nr_mechanisms;
+	enum mechanism_id mechanism[MV_MAX_MECHANISMS];
+	const struct preset *preset; /* NULL: none */
 	unsigned repeats;
 	bool seed_given; /* if not, the caller draws one */
 	uint64_t seed;	 /* repeat r runs with seed + r: neighbours share theirs */
@@ -45,6 +48,9 @@ struct sweep_options {
  */
 int sweep_options_parse(int argc, char *const argv[], const struct host_cpus *allowed,
 			struct sweep_options *ret_options, struct error *err);
+
+/* The name of mechanism number `m` of the sweep. */
+const char *sweep_mechanism(const struct sweep_options *o, unsigned m);
 
 /* The command line of one run. The words are its own, and end with NULL. */
 #define SWEEP_RUN_WORDS (2 * MATRIX_DIMENSIONS + 24)

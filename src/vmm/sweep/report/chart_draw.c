@@ -4,9 +4,6 @@
 
 #include <math.h>
 #include <stdbool.h>
-#include <string.h>
-
-#include "vmm/sweep/plan/preset.h"
 
 /* Colours that differ in lightness too, so that they survive a grey print. */
 const struct chart_colour chart_colours[NR_CHART_COLOURS] = {
@@ -24,7 +21,7 @@ enum { COLOUR_TEXT = MV_MAX_MECHANISMS, COLOUR_LINE, COLOUR_FAINT };
 
 static const char *mechanism_of(const struct draft *d, unsigned m)
 {
-	return d->r->options->mechanisms.word[m];
+	return sweep_mechanism(d->r->options, m);
 }
 
 static void print_colour(FILE *out, unsigned colour)
@@ -85,7 +82,7 @@ static const struct interval *figure_at(const struct draft *d, unsigned i, unsig
 /* Moves the points of a mechanism aside, so that they do not hide one another's. */
 static double aside(const struct draft *d, unsigned m, double step)
 {
-	return (m - (d->r->options->mechanisms.nr - 1) / 2.0) * step;
+	return (m - (d->r->options->nr_mechanisms - 1) / 2.0) * step;
 }
 
 /* Gnuplot does not count a block without data. */
@@ -129,7 +126,7 @@ static void plot_word(struct draft *d, bool *first)
 static void plot_figure(struct draft *d, enum figure figure, double scale, unsigned from,
 			bool *first)
 {
-	for (unsigned m = from; m < d->r->options->mechanisms.nr; m++) {
+	for (unsigned m = from; m < d->r->options->nr_mechanisms; m++) {
 		if (write_points(d, m, figure, scale, 0.03) == 0)
 			continue;
 		plot_word(d, first);
@@ -142,13 +139,13 @@ static void plot_figure(struct draft *d, enum figure figure, double scale, unsig
 }
 
 /* The published value of a figure for a mechanism, or NAN. */
-static double published(const struct preset *preset, const struct cell *cell, const char *mechanism,
-			enum figure figure)
+static double published(const struct preset *preset, const struct cell *cell,
+			enum mechanism_id mechanism, enum figure figure)
 {
-	bool is_pv = strcmp(mechanism, "pv") == 0;
+	bool is_pv = mechanism == MECHANISM_pv;
 	const struct published_row *base = &preset->row[0];
 
-	if (cell->vcpus_per_pcpu != 1 || (!is_pv && strcmp(mechanism, "ipi") != 0))
+	if (cell->vcpus_per_pcpu != 1 || (!is_pv && mechanism != MECHANISM_ipi))
 		return NAN;
 	for (unsigned i = 0; i < preset->nr_rows; i++) {
 		const struct published_row *row = &preset->row[i];
@@ -170,7 +167,7 @@ static unsigned write_published(struct draft *d, const struct preset *preset, un
 	fprintf(d->data, "# %s %s, published: x value\n", mechanism_of(d, m), figure_name[figure]);
 	for (unsigned i = 0; i < d->nr_cells; i++) {
 		double value = published(preset, &d->r->plan->cell[d->first_cell + i],
-					 mechanism_of(d, m), figure);
+					 d->r->options->mechanism[m], figure);
 
 		if (!isnan(value)) {
 			fprintf(d->data, "%u %.9g\n", i, value);
@@ -183,9 +180,9 @@ static unsigned write_published(struct draft *d, const struct preset *preset, un
 
 static void plot_published(struct draft *d, enum figure figure, bool *first)
 {
-	const struct preset *preset = preset_find(d->r->options->preset);
+	const struct preset *preset = d->r->options->preset;
 
-	for (unsigned m = 0; preset && m < d->r->options->mechanisms.nr; m++) {
+	for (unsigned m = 0; preset && m < d->r->options->nr_mechanisms; m++) {
 		if (write_published(d, preset, m, figure) == 0)
 			continue;
 		plot_word(d, first);
@@ -216,7 +213,7 @@ static void draw_ratio(struct draft *d, enum figure figure, unsigned from, const
 
 static void draw_preempted(struct draft *d)
 {
-	unsigned nr = d->r->options->mechanisms.nr;
+	unsigned nr = d->r->options->nr_mechanisms;
 	double step = 0.7 / nr;
 	bool first = true;
 
@@ -242,7 +239,7 @@ static void draw_preempted(struct draft *d)
 static void begin_panels(struct draft *d, unsigned rows, unsigned columns)
 {
 	double width = d->chart->width, height = d->chart->height;
-	unsigned key_height = (d->r->options->mechanisms.nr + 1) / 2 * 18;
+	unsigned key_height = (d->r->options->nr_mechanisms + 1) / 2 * 18;
 
 	fprintf(d->script,
 		"set multiplot layout %u,%u margins %.4f,%.4f,%.4f,%.4f spacing %.4f,%.4f\n"
@@ -322,7 +319,7 @@ static void draw_panel(struct draft *d, unsigned i)
 
 	fprintf(d->script, "set title '%s'\n",
 		cell_overcommit_label(&d->r->plan->cell[d->first_cell + i]).text);
-	for (unsigned m = 0; m < d->r->options->mechanisms.nr; m++) {
+	for (unsigned m = 0; m < d->r->options->nr_mechanisms; m++) {
 		plot_distribution(d, m, false, &cell->mechanism[m].latency, &first);
 		plot_distribution(d, m, true, &cell->mechanism[m].latency_net, &first);
 	}
@@ -362,7 +359,7 @@ static struct decades find_decades(const struct draft *d)
 	for (unsigned i = 0; i < d->nr_cells; i++) {
 		const struct cell_result *cell = &d->r->cell[d->first_cell + i];
 
-		for (unsigned m = 0; m < d->r->options->mechanisms.nr; m++) {
+		for (unsigned m = 0; m < d->r->options->nr_mechanisms; m++) {
 			widen(&range, &cell->mechanism[m].latency);
 			widen(&range, &cell->mechanism[m].latency_net);
 		}

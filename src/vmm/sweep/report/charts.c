@@ -107,7 +107,7 @@ static bool is_worth_drawing(const struct results *r, enum chart_kind kind)
 {
 	if (kind == CHART_KEEP)
 		return r->plan->nr_cells > r->plan->nr_families;
-	return kind != CHART_SPEEDUP || r->options->mechanisms.nr > 1;
+	return kind != CHART_SPEEDUP || r->options->nr_mechanisms > 1;
 }
 
 static void list_charts(const struct results *r, struct charts *charts)

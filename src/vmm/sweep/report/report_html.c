@@ -9,7 +9,6 @@
 
 #include "vmm/base/human.h"
 #include "vmm/sweep/plan/folder.h"
-#include "vmm/sweep/plan/preset.h"
 #include "vmm/sweep/report/report_css.h"
 #include "vmm/sweep/results/format.h"
 
@@ -49,7 +48,7 @@ static void print_escaped(FILE *out, const char *text)
 
 static const char *mechanism_of(const struct page *p, unsigned m)
 {
-	return p->r->options->mechanisms.word[m];
+	return sweep_mechanism(p->r->options, m);
 }
 
 static void print_interval(FILE *out, const struct interval *i, enum quantity quantity)
@@ -151,7 +150,7 @@ static void print_tile(FILE *out, const char *title, const char *value, const ch
 /* The valid cell in which the last mechanism's speedup is greatest, or -1. */
 static int best_cell(const struct results *r)
 {
-	unsigned last = r->options->mechanisms.nr - 1;
+	unsigned last = r->options->nr_mechanisms - 1;
 	double best = -1;
 	int cell = -1;
 
@@ -169,7 +168,7 @@ static int best_cell(const struct results *r)
 static void print_speedup_tile(const struct page *p)
 {
 	const struct results *r = p->r;
-	unsigned last = r->options->mechanisms.nr - 1;
+	unsigned last = r->options->nr_mechanisms - 1;
 	int best = best_cell(r);
 	char title[2 * PARSE_WORD_BYTES + 64], value[80], remark[160];
 
@@ -188,7 +187,7 @@ static void print_speedup_tile(const struct page *p)
 static void print_kept_tile(const struct page *p)
 {
 	const struct results *r = p->r;
-	unsigned last = r->options->mechanisms.nr - 1, cell = p->family_cells - 1;
+	unsigned last = r->options->nr_mechanisms - 1, cell = p->family_cells - 1;
 	const struct interval *keep = &r->cell[cell].mechanism[last].figure[FIGURE_keep];
 	char title[PARSE_WORD_BYTES + 64], remark[160];
 
@@ -207,7 +206,7 @@ static void print_oracle_tile(const struct page *p)
 	char value[64], remark[96];
 
 	for (unsigned c = 0; c < p->r->plan->nr_cells; c++) {
-		for (unsigned m = 0; m < p->r->options->mechanisms.nr; m++) {
+		for (unsigned m = 0; m < p->r->options->nr_mechanisms; m++) {
 			checked += p->r->cell[c].mechanism[m].oracle_reads;
 			stale += p->r->cell[c].mechanism[m].stale_reads;
 		}
@@ -272,16 +271,16 @@ static int find_cell(const struct page *p, unsigned vms)
 	return -1;
 }
 
-static int find_mechanism(const struct page *p, const char *name)
+static int find_mechanism(const struct page *p, enum mechanism_id mechanism)
 {
-	for (unsigned m = 0; m < p->r->options->mechanisms.nr; m++) {
-		if (strcmp(mechanism_of(p, m), name) == 0)
+	for (unsigned m = 0; m < p->r->options->nr_mechanisms; m++) {
+		if (p->r->options->mechanism[m] == mechanism)
 			return (int)m;
 	}
 	return -1;
 }
 
-static void print_ours(const struct page *p, unsigned vms, const char *mechanism,
+static void print_ours(const struct page *p, unsigned vms, enum mechanism_id mechanism,
 		       enum figure figure, enum quantity quantity)
 {
 	static const struct interval none = { .median = NAN, .low = NAN, .high = NAN };
@@ -303,13 +302,13 @@ static void print_published_row(const struct page *p, const struct published_row
 
 	fprintf(p->out, "<tr><th>%u VM%s</th>", row->vms, row->vms == 1 ? "" : "s");
 	print_theirs(p->out, row->by_ipi, QUANTITY_RATE);
-	print_ours(p, row->vms, "ipi", FIGURE_throughput_per_s, QUANTITY_RATE);
+	print_ours(p, row->vms, MECHANISM_ipi, FIGURE_throughput_per_s, QUANTITY_RATE);
 	print_theirs(p->out, row->by_pv, QUANTITY_RATE);
-	print_ours(p, row->vms, "pv", FIGURE_throughput_per_s, QUANTITY_RATE);
+	print_ours(p, row->vms, MECHANISM_pv, FIGURE_throughput_per_s, QUANTITY_RATE);
 	print_theirs(p->out, row->by_pv / row->by_ipi, QUANTITY_RATIO);
-	print_ours(p, row->vms, "pv", FIGURE_speedup, QUANTITY_RATIO);
+	print_ours(p, row->vms, MECHANISM_pv, FIGURE_speedup, QUANTITY_RATIO);
 	print_theirs(p->out, row->by_pv / base->by_pv, QUANTITY_RATIO);
-	print_ours(p, row->vms, "pv", FIGURE_keep, QUANTITY_RATIO);
+	print_ours(p, row->vms, MECHANISM_pv, FIGURE_keep, QUANTITY_RATIO);
 	fputs("</tr>\n", p->out);
 }
 
@@ -410,7 +409,7 @@ static const struct column tail_columns[] = {
 static void print_rows(const struct page *p, unsigned cell, const struct column *columns,
 		       unsigned nr)
 {
-	unsigned nr_mechanisms = p->r->options->mechanisms.nr;
+	unsigned nr_mechanisms = p->r->options->nr_mechanisms;
 
 	for (unsigned m = 0; m < nr_mechanisms; m++) {
 		fprintf(p->out, "<tr%s><th>%s</th>", m + 1 < nr_mechanisms ? " class=\"more\"" : "",
@@ -612,7 +611,7 @@ char *report_make_html(const char *dir, const struct results *r, const struct ch
 		.dir = dir,
 		.r = r,
 		.charts = charts,
-		.preset = preset_find(r->options->preset),
+		.preset = r->options->preset,
 		.family_cells = r->plan->nr_cells / r->plan->nr_families,
 	};
 

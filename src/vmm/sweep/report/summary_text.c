@@ -14,18 +14,19 @@ static void print_column(FILE *out, const char *text)
 
 static void print_heading(FILE *out, const struct results *r, const struct cell *cell)
 {
-	const struct word_list *names = &r->options->mechanisms;
+	const struct sweep_options *o = r->options;
 	char text[2 * PARSE_WORD_BYTES + 8];
 
 	struct family_label label = cell_family_label(&r->options->matrix, cell);
 
 	fprintf(out, "\n%s%s%-*s", label.text, label.text[0] ? "\n" : "", LABEL_WIDTH, "");
-	for (unsigned m = 0; m < names->nr; m++) {
-		snprintf(text, sizeof(text), "%s kept", names->word[m]);
+	for (unsigned m = 0; m < o->nr_mechanisms; m++) {
+		snprintf(text, sizeof(text), "%s kept", sweep_mechanism(o, m));
 		print_column(out, text);
 	}
-	for (unsigned m = 1; m < names->nr; m++) {
-		snprintf(text, sizeof(text), "%s : %s", names->word[m], names->word[0]);
+	for (unsigned m = 1; m < o->nr_mechanisms; m++) {
+		snprintf(text, sizeof(text), "%s : %s", sweep_mechanism(o, m),
+			 sweep_mechanism(o, 0));
 		print_column(out, text);
 	}
 	fputc('\n', out);
@@ -50,9 +51,9 @@ static void print_cell(FILE *out, const struct results *r, unsigned cell)
 		fputs(result->nr_finished ? "  INVALID: no run counts, see report.html"
 					  : "  not run yet",
 		      out);
-	for (unsigned m = 0; result->nr_valid && m < r->options->mechanisms.nr; m++)
+	for (unsigned m = 0; result->nr_valid && m < r->options->nr_mechanisms; m++)
 		print_figure(out, r, cell, m, FIGURE_keep);
-	for (unsigned m = 1; result->nr_valid && m < r->options->mechanisms.nr; m++)
+	for (unsigned m = 1; result->nr_valid && m < r->options->nr_mechanisms; m++)
 		print_figure(out, r, cell, m, FIGURE_speedup);
 	fputc('\n', out);
 }

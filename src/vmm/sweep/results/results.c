@@ -69,7 +69,7 @@ static int find_host(json_object *hosts, json_object *of_run)
 
 static void read_record(struct results *r, json_object *run, struct run_record *record)
 {
-	const struct word_list *names = &r->options->mechanisms;
+	const struct sweep_options *o = r->options;
 	const char *verdict = json_get_text(run, "verdict");
 
 	record->finished = true;
@@ -78,10 +78,10 @@ static void read_record(struct results *r, json_object *run, struct run_record *
 	record->host = find_host(r->hosts, json_get(run, "host"));
 	record->elapsed_ns = json_get_u64(run, "elapsed_ns");
 	record->host_took_share = json_get_number(run, "host_took_share");
-	for (unsigned i = 0; i < names->nr; i++)
-		read_sample(json_get(json_get(run, "mechanisms"), names->word[i]),
+	for (unsigned i = 0; i < o->nr_mechanisms; i++)
+		read_sample(json_get(json_get(run, "mechanisms"), sweep_mechanism(o, i)),
 			    &record->sample[i]);
-	record->valid = strcmp(verdict, "pass") == 0 && is_sound(record, names->nr);
+	record->valid = strcmp(verdict, "pass") == 0 && is_sound(record, o->nr_mechanisms);
 	if (!record->valid && !record->reason[0])
 		snprintf(record->reason, sizeof(record->reason),
 			 "a mechanism was not measured, or read stale translations");
@@ -120,13 +120,13 @@ static void add_histogram(struct mv_hist *h, json_object *latency)
 static void add_to_cell(const struct results *r, struct cell_result *cell, json_object *run,
 			const struct run_record *record)
 {
-	const struct word_list *names = &r->options->mechanisms;
+	const struct sweep_options *o = r->options;
 
 	cell->nr_finished++;
 	cell->failed |= strcmp(record->verdict, "fail") == 0;
-	for (unsigned i = 0; i < names->nr; i++) {
+	for (unsigned i = 0; i < o->nr_mechanisms; i++) {
 		struct cell_mechanism *m = &cell->mechanism[i];
-		json_object *from = json_get(json_get(run, "mechanisms"), names->word[i]);
+		json_object *from = json_get(json_get(run, "mechanisms"), sweep_mechanism(o, i));
 		double stale = record->sample[i].metric[METRIC_stale_reads];
 		double checked = record->sample[i].metric[METRIC_oracle_reads];
 
@@ -251,7 +251,7 @@ static int sum_up_cells(struct results *r, struct error *err)
 	if (!values)
 		return error_set(err, EXIT_HOST, "not enough memory for the results");
 	for (unsigned c = 0; c < r->plan->nr_cells; c++) {
-		for (unsigned m = 0; m < r->options->mechanisms.nr; m++) {
+		for (unsigned m = 0; m < r->options->nr_mechanisms; m++) {
 			for (unsigned f = 0; f < NR_FIGURES; f++)
 				r->cell[c].mechanism[m].figure[f] = sum_up(r, c, m, (enum figure)f,
 									   values);

@@ -80,7 +80,7 @@ static void print_row(FILE *out, const struct results *r, unsigned repeat, unsig
 	print_run(out, r, repeat, v);
 	print_cell(out, r, &r->plan->cell[r->plan->visit[v].cell]);
 	fputc(',', out);
-	print_text(out, r->options->mechanisms.word[mechanism]);
+	print_text(out, sweep_mechanism(r->options, mechanism));
 	for (unsigned i = 0; i < NR_METRICS; i++)
 		print_number(out, record->sample[mechanism].metric[i]);
 	print_number(out, figure_of(FIGURE_keep, &c));
@@ -101,7 +101,7 @@ char *results_make_csv(const struct results *r)
 		for (unsigned v = 0; v < r->plan->nr_visits; v++) {
 			if (!results_record(r, repeat, v)->finished)
 				continue;
-			for (unsigned m = 0; m < r->options->mechanisms.nr; m++)
+			for (unsigned m = 0; m < r->options->nr_mechanisms; m++)
 				print_row(out, r, repeat, v, m);
 		}
 	}

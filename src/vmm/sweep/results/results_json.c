@@ -48,7 +48,6 @@ static json_object *cell_json(const struct results *r, unsigned index)
 {
 	const struct cell *cell = &r->plan->cell[index];
 	const struct cell_result *result = &r->cell[index];
-	const struct word_list *names = &r->options->mechanisms;
 	json_object *o = json_object_new_object();
 	json_object *mechanisms = json_object_new_object();
 
@@ -63,8 +62,9 @@ static json_object *cell_json(const struct results *r, unsigned index)
 	json_add_bool(o, "valid", result->nr_valid > 0 && !result->failed);
 	json_add_u64(o, "runs_finished", result->nr_finished);
 	json_add_u64(o, "runs_valid", result->nr_valid);
-	for (unsigned m = 0; m < names->nr; m++)
-		json_add(mechanisms, names->word[m], mechanism_json(&result->mechanism[m]));
+	for (unsigned m = 0; m < r->options->nr_mechanisms; m++)
+		json_add(mechanisms, sweep_mechanism(r->options, m),
+			 mechanism_json(&result->mechanism[m]));
 	json_add(o, "mechanisms", mechanisms);
 	return o;
 }
@@ -83,7 +83,6 @@ static json_object *sample_json(const struct sample *sample)
 static json_object *run_json(const struct results *r, unsigned repeat, unsigned v)
 {
 	const struct run_record *record = results_record(r, repeat, v);
-	const struct word_list *names = &r->options->mechanisms;
 	json_object *o = json_object_new_object();
 	json_object *mechanisms = json_object_new_object();
 
@@ -96,8 +95,9 @@ static json_object *run_json(const struct results *r, unsigned repeat, unsigned 
 	json_add(o, "host", record->host < 0 ? NULL : json_object_new_int(record->host));
 	json_add_u64(o, "elapsed_ns", record->elapsed_ns);
 	json_add_number(o, "host_took_share", record->host_took_share);
-	for (unsigned m = 0; m < names->nr; m++)
-		json_add(mechanisms, names->word[m], sample_json(&record->sample[m]));
+	for (unsigned m = 0; m < r->options->nr_mechanisms; m++)
+		json_add(mechanisms, sweep_mechanism(r->options, m),
+			 sample_json(&record->sample[m]));
 	json_add(o, "mechanisms", mechanisms);
 	return o;
 }

@@ -9,7 +9,7 @@
 
 #include "vmm/base/human.h"
 #include "vmm/sweep/plan/folder.h"
-#include "vmm/sweep/report/report_css.h"
+#include "vmm/sweep/report/page_parts.h"
 #include "vmm/sweep/results/format.h"
 
 /* The page that is being written. */
@@ -476,7 +476,7 @@ static void print_family(const struct page *p, unsigned family)
 	fputs("</section>\n", p->out);
 }
 
-/* ---- what does not count, how it was measured, and on what ------------------- */
+/* ---- what does not count, and on what it was measured ------------------------ */
 
 static void print_invalid_run(const struct page *p, unsigned repeat, unsigned v)
 {
@@ -510,26 +510,6 @@ static void print_invalid_runs(const struct page *p)
 		}
 	}
 	fputs("</tbody></table></div>\n</section>\n", p->out);
-}
-
-static void print_method(const struct page *p)
-{
-	fputs("<section>\n<h2>How it was measured</h2>\n"
-	      "<p>The mechanisms of a cell are alternated in short rounds within one run, and a "
-	      "ratio between them is taken within that run. Each overcommitted cell runs next to "
-	      "the 1:1 case of the same configuration, with the same seed, and what it keeps is "
-	      "taken from that neighbour. Repeats are the outermost loop, and every other one goes "
-	      "through its neighbours backwards, so that drift of the machine hits all alike.</p>\n"
-	      "<p>Shown are medians over the repeats, with the percentile bootstrap interval of "
-	      "the "
-	      "median that holds it with 95% confidence. Latency runs from the first look at the "
-	      "targets until the initiator may go on. A cell in which a run read a stale "
-	      "translation does not count at all; a run that ended without a verdict is left "
-	      "out.</p>\n<p>The same figures: <a href=\"results.json\">results.json</a>, <a "
-	      "href=\"results.csv\">results.csv</a> with a row for each run and mechanism, and "
-	      "each "
-	      "run by itself in <a href=\"runs/\">runs/</a>.</p>\n</section>\n",
-	      p->out);
 }
 
 static void print_manifest_row(FILE *out, const char *name, const char *value)
@@ -595,7 +575,7 @@ static void print_page(const struct page *p)
 	for (unsigned f = 0; f < p->r->plan->nr_families; f++)
 		print_family(p, f);
 	print_invalid_runs(p);
-	print_method(p);
+	fputs(METHOD_HTML, p->out);
 	print_manifest(p);
 	fprintf(p->out,
 		"<footer>Made by minivmm %s. Charts by gnuplot.</footer>\n</body>\n</html>\n",

@@ -38,8 +38,8 @@
  * docs/protocol.md has the argument in full, with the kernel commits that fixed
  * each rule where it was broken.
  *
- * Sources: Linux Documentation/virt/kvm/x86/msr.rst (MSR_KVM_STEAL_TIME), commits
- * 858a43aae236 (guest), f38a7b75267f (host), 8c6de56a42e0, b043138246a4.
+ * Sources: Linux Documentation/virt/kvm/x86/msr.rst (MSR_KVM_STEAL_TIME), and
+ * Linux 858a43aae236 (guest), f38a7b75267f (host), 8c6de56a42e0, b043138246a4.
  */
 #ifndef MINIVMM_PV_FLUSH_H
 #define MINIVMM_PV_FLUSH_H

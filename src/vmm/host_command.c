@@ -76,7 +76,7 @@ static void block_kicks(void)
 	sigprocmask(SIG_BLOCK, &set, NULL);
 }
 
-/* Each by itself: what one cannot tell, or hangs at, says nothing of the others. */
+/* Each probe runs whether or not another one failed or hung. */
 static void try_out(struct host *h, const struct kvm *kvm, int host_cpu)
 {
 	struct probe probe = { 0 };

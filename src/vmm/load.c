@@ -11,11 +11,12 @@
 /* A kernel keeps page tables and the like right behind its image before it knows its memory. */
 #define KERNELS_ROOM_BYTES (8ull << 20)
 
-/* How a guest starts can be seen whatever memory it gets: options hang on it. */
+/* How a guest starts decides the default of --mem, so that it is found out first, within the most
+ * memory that there can be. */
 static bool starts_by_pvh(const struct elf_file *file)
 {
 	struct elf_image image;
-	struct error ignored; /* it is found again */
+	struct error ignored; /* the second parsing reports it */
 
 	return elf_image_parse(file, MV_MEM_MAX_BYTES, &image, &ignored) == 0 &&
 	       image.start == ELF_START_PVH;

@@ -44,7 +44,7 @@ struct run {
 	struct guest_image image;
 	struct host_info host;
 	struct kvm kvm;
-	struct probe selfcheck; /* waited for late: a guest waits for no clearing up */
+	struct probe selfcheck; /* its process is waited for late, not before the guest starts */
 	int statm_fd;
 	enum flush_prim flush_via;
 	struct machine machine;

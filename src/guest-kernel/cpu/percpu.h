@@ -47,8 +47,8 @@ struct percpu {
 
 	/* The vCPU's own, constant once it runs ... */
 	cache_aligned uint64_t *pml4;
-	struct targets targets;	 /* whom its shootdowns are for: those that come after it */
-	uint32_t nr_targets;	 /* their number; it is itself a target of as many vCPUs */
+	struct targets targets;	 /* of its shootdowns: the vCPUs that come after it */
+	uint32_t nr_targets;	 /* their number; as many vCPUs have it as a target */
 	uint32_t nr_vcpus;	 /* of the VM */
 	uint64_t *window_table;	 /* leaf table of its window, in everybody's address space */
 	uint64_t *witness_table; /* leaf table that only this vCPU uses: a witness per initiator */
@@ -60,7 +60,8 @@ struct percpu {
 	struct mv_trace_ring *trace;	   /* NULL: this phase is not traced */
 	struct epochs window;
 	struct epochs witness;
-	uint32_t witness_turn; /* rank of the reader whose witness comes next, or nobody's */
+	uint32_t witness_turn; /* rank of the reader whose witness is remapped next; beyond the
+				  last: none */
 	uint32_t icr_high;     /* as last written to the APIC */
 	uint32_t next_read;    /* distance to the initiator to check next, before it; 0: none */
 	uint64_t phases;       /* that this vCPU has begun; atomic */

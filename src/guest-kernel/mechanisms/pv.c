@@ -4,8 +4,8 @@
  *
  * A target that is not running cannot use its TLB, so nobody needs to wait for it: it
  * is enough that it flushes before it runs again, and the host sees to that. This is
- * the algorithm of Linux, kvm_flush_tlb_multi() in arch/x86/kernel/kvm.c (commit
- * 858a43aae236); minivmm/pv_flush.h has the protocol.
+ * the algorithm of kvm_flush_tlb_multi() in arch/x86/kernel/kvm.c (Linux 858a43aae236);
+ * minivmm/pv_flush.h has the protocol.
  */
 #include "guest-kernel/mechanisms/mechanisms.h"
 #include "guest-kernel/mechanisms/pv.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The serial port, and the end of the run: all that a PVH machine has to say something with. */
+/* The serial port and the port that ends the run: how a PVH guest reports. */
 #ifndef GUEST_PVH_SERIAL_H
 #define GUEST_PVH_SERIAL_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* How fast the TSC is here, and what an exit costs. */
+/* How fast the TSC is and what an exit costs, measured. */
 #include "guest-kernel/pvh/timing.h"
 
 #include "guest-kernel/base/console.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* How fast the TSC is here, and what an exit costs: nobody says so. */
+/* How fast the TSC is and what an exit costs, measured, since no VMM tells. */
 #ifndef GUEST_PVH_TIMING_H
 #define GUEST_PVH_TIMING_H
 

@@ -21,8 +21,9 @@ static void wait_for_race(const uint8_t *preempted, uint8_t state)
  * pv_try_defer() with its answers mixed up: a target that was resumed after the look
  * counts as deferred and gets no interrupt (the bug that version 2 of the original
  * series fixed). It does harm only if the host resumes the target between the look and the
- * exchange, so this waits for that. Where many vCPUs shoot, the target flushes soon because
- * another one asks; the scenario is ping, where only one does.
+ * exchange, so the initiator waits here for that to happen. Where many vCPUs shoot, the next
+ * request makes the target flush and hides the fault: hence the scenario ping, in which one
+ * vCPU shoots.
  */
 static enum pv_defer try_defer_inverted(uint8_t *preempted)
 {

@@ -4,7 +4,7 @@
  *
  * Sources: Linux Documentation/virt/kvm/x86/cpuid.rst and msr.rst; the conditions are
  * those of pv_tlb_flush_supported() in arch/x86/kernel/kvm.c (the one on MWAIT since
- * commit 40cd58dbf121).
+ * Linux 40cd58dbf121).
  */
 #include "guest-kernel/shootdown/steal.h"
 

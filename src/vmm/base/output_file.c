@@ -242,7 +242,7 @@ static int link_temporarily(struct output_file *output)
 
 static int put_in_place(struct output_file *output)
 {
-	/* Before it has its name: what has it after a crash is whole. */
+	/* Before it gets its name, so that a file of that name is whole even after a crash. */
 	if (fsync(output->fd) < 0)
 		return -1;
 	if (output->in_place)

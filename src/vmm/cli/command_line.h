@@ -24,7 +24,7 @@ struct command_table {
 	const struct command_row *row;
 	/* Takes what is no option. */
 	int (*operand)(void *target, const char *word, struct error *err);
-	/* Asked after each: whether the rest is not to be looked at; may be NULL. */
+	/* Called after each option: true leaves the rest unread. NULL: all is read. */
 	bool (*is_done)(const void *target);
 };
 

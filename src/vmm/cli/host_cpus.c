@@ -25,7 +25,7 @@ void host_cpus_read(struct host_cpus *ret_cpus)
 		return;
 	ret_cpus->inherited = list_first(&inherited);
 	cpu_mask_finish(&inherited);
-	if (cpu_mask_read_widest(&ret_cpus->permitted)) /* then those inherited have to do */
+	if (cpu_mask_read_widest(&ret_cpus->permitted)) /* only those inherited */
 		ret_cpus->permitted = (struct cpu_mask){ 0 };
 }
 

@@ -8,17 +8,18 @@
 #include "vmm/cli/cpu_list.h"
 
 struct host_cpus {
-	struct cpu_list inherited; /* by this process, MAX_PCPUS at the most: what runs have if
-				      nobody says otherwise */
-	struct cpu_mask permitted; /* by the kernel to whoever asks; empty: those inherited */
-	int unknown;		   /* errno: why there are none, since the kernel did not say */
+	/* In this process's affinity mask, MAX_PCPUS at the most: the default pCPUs. */
+	struct cpu_list inherited;
+	/* That --pcpus may name, by the cpuset; empty: only those inherited. */
+	struct cpu_mask permitted;
+	int unknown; /* the errno with which the kernel refused to name any, or 0 */
 };
 
-/* Asks the kernel. What it does not say is `unknown`, and told to who needs it. */
+/* Asks the kernel. If it refuses, the functions below report that. */
 void host_cpus_read(struct host_cpus *ret_cpus);
 void host_cpus_finish(struct host_cpus *cpus);
 
-/* 0 if there are inherited ones, or -1 with an error (EXIT_HOST). */
+/* 0 if the inherited CPUs are known, or -1 with an error (EXIT_HOST). */
 int host_cpus_check(const struct host_cpus *cpus, struct error *err);
 
 /* 0 if each CPU of --pcpus is permitted and named once, or -1 with an error. */

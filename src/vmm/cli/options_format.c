@@ -79,7 +79,7 @@ static void slice_jitter(const struct options *o, char value[VALUE_BYTES])
 	format_number(value, o->slice_jitter_pct);
 }
 
-/* What goes without saying follows another option, should that be given anew. */
+/* The default is left out: it follows from --sched, and a replay may be given another. */
 static void slice_alignment(const struct options *o, char value[VALUE_BYTES])
 {
 	if (o->slice_alignment != options_default_slice_alignment(o))
@@ -97,7 +97,7 @@ static void sched(const struct options *o, char value[VALUE_BYTES])
 	format_name(value, o->sched->name);
 }
 
-/* As with slice_alignment(): the default is that of the fault. */
+/* The default is left out, as above: it follows from --inject. */
 static void shootdown(const struct options *o, char value[VALUE_BYTES])
 {
 	size_t used = 0;
@@ -203,7 +203,7 @@ static const struct visited {
 };
 #define NR_VISITED (sizeof(visited) / sizeof(visited[0]))
 
-/* The default memory hangs on how the guest starts, so that it can be given as well. */
+/* The default memory depends on how the guest starts, so that a size given is always named. */
 static bool is_given(const struct visited *v, const struct options *o)
 {
 	return v->format == mem && o->mem_given;

@@ -53,8 +53,8 @@ static int enable_ring(int vm_fd, struct error *err)
 }
 
 /*
- * Without KVM_DIRTY_LOG_INITIALLY_SET: a migration sends all pages first and counts those as
- * dirty, here only pages that were written are to count.
+ * KVM_DIRTY_LOG_INITIALLY_SET is left out: it makes all pages dirty at the start, as a migration
+ * wants, which sends them all first. Here only pages that were written count.
  */
 static int enable_manual_clear(int vm_fd, struct error *err)
 {

@@ -17,7 +17,7 @@ static void *page_at(const struct dirty_vm *vm, uint64_t page)
 	return guest_mem_own(vm->mem, page * DIRTY_PAGE_BYTES, DIRTY_PAGE_BYTES);
 }
 
-/* After the harvest, never before it: a write in between would be neither here nor there. */
+/* After the harvest: a write between an earlier reading and the harvest would be lost. */
 static void read_found(struct dirty_vm *vm)
 {
 	for (size_t i = 0; i < vm->found.nr; i++)

@@ -226,7 +226,7 @@ static int check_entry(const struct elf_file *file, const struct elf_image *imag
 			 (uintmax_t)image->entry_gpa);
 }
 
-/* A guest with both notes, as the bundled one, is at home here. */
+/* A guest with both notes, such as the bundled one, is started as abi.h says. */
 static int choose_start(const struct elf_file *file, const GElf_Ehdr *header,
 			const struct elf_notes *notes, struct elf_image *image, struct error *err)
 {

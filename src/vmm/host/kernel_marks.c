@@ -61,8 +61,8 @@ static void *run_guest_thread(void *argument)
 
 /*
  * On the same CPU as the guest: whenever this loop runs, the guest does not. So every
- * look finds a preempted vCPU, once the guest has run at all. It lasts a time of the CPU's,
- * which does not pass while we are stopped, or others run.
+ * look finds a preempted vCPU, once the guest has run at all. The bound is on this thread's
+ * CPU time, which stands still while the process is stopped or another has the CPU.
  */
 static bool see_mark(struct marks_probe *p)
 {

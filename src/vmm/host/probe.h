@@ -2,9 +2,8 @@
 /*
  * Probes of the host, each with an end.
  *
- * What a KVM does that has not been tried yet, nobody knows: it may never come back from an
- * entry into a guest. So each probe runs in a process of its own, which answers in time or is
- * killed, and left alone if not even that ends it.
+ * An untried KVM may never return from an entry into a guest. So each probe runs in a process of
+ * its own, which answers in time or is killed, and is left behind if not even that ends it.
  */
 #ifndef VMM_PROBE_H
 #define VMM_PROBE_H

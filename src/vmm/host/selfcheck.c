@@ -100,7 +100,7 @@ static bool make_pass(struct vcpu *v, void (*flush)(struct vcpu *), uint64_t *re
 	return exit.kind == VCPU_EXIT_MMIO && exit.gpa == MV_DOORBELL_GPA + MV_DB_NOP;
 }
 
-/* What the work itself takes: whatever else happens can only add to it. */
+/* The fastest round is the undisturbed one: a disturbance only adds time. */
 static uint64_t fastest(const uint64_t ns[ROUNDS])
 {
 	uint64_t least = ns[0];
@@ -122,7 +122,7 @@ static enum proof try_once(struct vm *vm, void (*flush)(struct vcpu *), uint64_t
 	uint64_t resume_ns[ROUNDS];
 	unsigned was_stale = 0, stayed_stale = 0;
 
-	/* What this one finds is what the last trial left. */
+	/* The first pass finds what the last trial left, and counts for nothing. */
 	if (!make_pass(v, flush, &resume_ns[0], interrupted))
 		return PROOF_NONE;
 	for (unsigned i = 0; i < ROUNDS; i++) {
@@ -149,9 +149,9 @@ static long times_descheduled(void)
 }
 
 /*
- * The same, until nothing came in between: whoever runs meanwhile, or a second entry, may
- * remove the stale translation, which then says nothing of `flush`. That one stayed is true
- * in any case. On a host that leaves us no CPU for so long the last trial has to do.
+ * Repeats the trial until it was undisturbed: a second entry, or another process on this CPU, may
+ * remove the stale translation in place of `flush`. A translation that stayed stale is proof in any
+ * case. On a host that disturbs every trial the last one counts.
  */
 static enum proof try_flush(struct vm *vm, void (*flush)(struct vcpu *), uint64_t *ret_resume_ns)
 {

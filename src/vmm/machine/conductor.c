@@ -201,7 +201,7 @@ static bool let_phase_run(struct conductor *c, unsigned round)
 	return true;
 }
 
-/* To read all of a guest's memory takes time, in which it cannot hang: it has the same after. */
+/* No guest runs while all of its memory is read: the deadline moves by as much. */
 static void track(struct conductor *c, unsigned mechanism, void (*step)(struct machine *m))
 {
 	uint64_t start_ns = monotonic_ns();

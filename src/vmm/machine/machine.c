@@ -368,7 +368,8 @@ static int create_threads(struct machine *m, struct error *err)
 	return 0;
 }
 
-/* Who ends the run comes before those that it ends, whatever policy the user has chosen. */
+/* This thread ends the run, so that it must get a CPU while all vCPUs want one, whatever policy
+ * the user has chosen. */
 static void rise_above_vcpus(struct machine *m)
 {
 	if (host_policy_rise())

@@ -12,7 +12,7 @@ struct phase_gate {
 	pthread_cond_t opened;
 	unsigned waiting;
 	uint64_t openings; /* times that the gate has been opened */
-	uint32_t answer;   /* what those learn who waited */
+	uint32_t answer;   /* returned to all that waited */
 	bool ended;	   /* nobody waits any more */
 };
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Where the guests count: what is in a result block is their word, checked nowhere here. */
+/* The guests' result blocks. Their contents are the guests' word: nothing here checks it. */
 #include "vmm/machine/results_block.h"
 
 const struct mv_results *results_block(const struct vm *vm)

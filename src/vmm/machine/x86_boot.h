@@ -39,8 +39,8 @@ struct pvh_guest {
 /* The entry of a PC's firmware, 16 bytes: here it is nothing but a restart. */
 #define PVH_RESTART_GPA 0xffff0
 
-/* Tells a PVH guest so, at MV_BOOT_INFO_GPA; writes its ACPI tables at ACPI_GPA, and what is
- * at PVH_RESTART_GPA. */
+/* Writes what `guest` says at MV_BOOT_INFO_GPA, ACPI tables at ACPI_GPA, and the code at
+ * PVH_RESTART_GPA. */
 void boot_write_pvh_info(const struct guest_mem *mem, const struct pvh_guest *guest);
 
 /* The registers of a PVH guest's first vCPU; what is left out as above. */

@@ -23,7 +23,7 @@ static int set_mechanisms(struct options *o, const struct schedule_file *file, s
 	return 0;
 }
 
-/* As many host CPUs as there were; which, is for this machine to say. */
+/* As many host CPUs as the recorded run had; which ones depends on this machine. */
 static int set_recorded(struct options *o, const struct schedule_file *file,
 			const struct host_cpus *allowed, struct error *err)
 {
@@ -131,7 +131,7 @@ static int prepare_replay(struct record_replay *r, struct pcpus *pcpus, struct e
 int record_replay_prepare(struct record_replay *r, const struct elf_file *guest,
 			  struct pcpus *pcpus, struct error *err)
 {
-	/* Not before: some options are settled by the guest. */
+	/* Not in record_replay_open(): some options are settled only when the guest is loaded. */
 	if (r->options->record_path)
 		schedule_file_describe(&r->recorded, r->options);
 	if (r->options->record_path || r->source)

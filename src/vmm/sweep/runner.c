@@ -30,12 +30,12 @@ void runner_init(void)
 
 	make_signal_set(&set);
 	sigprocmask(SIG_BLOCK, &set, NULL);
-	signal(SIGCHLD, SIG_DFL); /* ignored, it would not tell of a run's end */
+	signal(SIGCHLD, SIG_DFL); /* an inherited SIG_IGN would discard the status of a run */
 }
 
 /* ---- the child --------------------------------------------------------------- */
 
-/* Its words go nowhere, its complaint to `stderr_fd`. It does not outlive the sweep. */
+/* stdout is discarded, stderr goes to `stderr_fd`, and the run does not outlive the sweep. */
 static _Noreturn void become_run(char *const argv[], int stderr_fd, pid_t parent)
 {
 	sigset_t none;
@@ -47,7 +47,8 @@ static _Noreturn void become_run(char *const argv[], int stderr_fd, pid_t parent
 		sigemptyset(&none);
 		sigprocmask(SIG_SETMASK, &none, NULL);
 		execv("/proc/self/exe", argv);
-		/* Without /proc it is where it was started from, unless somebody has moved it. */
+		/* Without /proc: the path that this program was started by, if it is still there.
+		 */
 		execv((const char *)getauxval(AT_EXECFN), argv);
 		dprintf(STDERR_FILENO, "minivmm: cannot start itself (is /proc mounted?): %s\n",
 			strerror(errno));

@@ -23,7 +23,7 @@ struct stay {
 	uint64_t end_tsc;
 };
 
-/* What an arrow to a vCPU has to know of it. */
+/* A vCPU to which arrows lead. */
 struct target {
 	uint64_t known_tsc; /* from when on its track has a slice; UINT64_MAX: it has none */
 	uint64_t *take_tsc; /* when the host took requests for a flush, in ascending order */
@@ -444,8 +444,8 @@ static uint64_t first_take_since(const struct target *t, uint64_t tsc)
 }
 
 /*
- * From the request to the target's exchange, which may come before the time stamp of
- * the request: that is taken after it.
+ * From the request to the target's exchange. The exchange may have the earlier time stamp, since
+ * the initiator takes its own after the request.
  */
 static void deferral_flow(struct shoot_walk *w, uint64_t tsc, unsigned vcpu)
 {
@@ -497,7 +497,8 @@ static void target_done(struct shoot_walk *w, const struct mv_trace_event *e)
 	deferral_flow(w, e->tsc, e->index);
 }
 
-/* Whatever comes outside a shootdown has lost its beginning, or makes no sense. */
+/* An event outside a shootdown is skipped: the ring has lost the beginning, or it makes no sense.
+ */
 static void guest_event(struct shoot_walk *w, const struct mv_trace_event *e)
 {
 	if (e->tsc < w->x->window_tsc)

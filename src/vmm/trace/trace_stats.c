@@ -59,7 +59,7 @@ static enum trace_cost cost_of_target(const struct trace_span *span, uint64_t ip
 	return span->begin_ns <= ipi_ns ? COST_PREEMPTED_BEFORE : COST_PREEMPTED_AFTER;
 }
 
-/* While the initiator runs and waits: it is the target that the time goes to. */
+/* While the initiator runs and waits, the state of its target says where the time goes. */
 static void add_target(struct trace_costs *c, const struct trace_spans *target, uint64_t ipi_ns,
 		       uint64_t begin_ns, uint64_t end_ns)
 {

@@ -12,7 +12,7 @@
  * means something between neighbours in time only. Runs are therefore made in
  * *blocks*: the 1:1 cell with an overcommitted one before it and one after it. A
  * family of more than two overcommitted cells has several blocks, and its 1:1 cell is
- * in each. A block is also what is handed out to other machines (--cell I/N).
+ * in each. A block is also what is handed out to other machines (--part I/N).
  */
 #ifndef SWEEP_MATRIX_H
 #define SWEEP_MATRIX_H

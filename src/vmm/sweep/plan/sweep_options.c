@@ -72,7 +72,7 @@ static int set_vcpus_per_pcpu(void *target, const struct command_row *row, const
 	return take_counts(row, value, MV_MAX_VCPUS, &o->matrix.vcpus_per_pcpu, err);
 }
 
-/* Else it would pass for the beginning of --vcpus-per-pcpu, and mean something else. */
+/* Without this row getopt_long() would take --vcpus for an abbreviation of --vcpus-per-pcpu. */
 static int refuse_vcpus(void *target, const struct command_row *row, const char *value,
 			struct error *err)
 {
@@ -89,7 +89,7 @@ static int set_vms(void *target, const struct command_row *row, const char *valu
 	return take_counts(row, value, MAX_VMS, &o->matrix.vms, err);
 }
 
-/* What it means is for the parser of runs to say. */
+/* The parser of runs takes the list apart. */
 static int set_shootdown(void *target, const struct command_row *row, const char *value,
 			 struct error *err)
 {

@@ -57,7 +57,7 @@ RATIO(net_p999_over_first_at_1to1, latency_net_p999_ns, first_at_1to1, latency_n
 RATIO(preempted_share, targets_preempted, self, targets)
 RATIO(deferred_share, flushes_deferred, self, targets)
 RATIO(raced_share, defers_raced, self, targets)
-/* The IPI to a target whose flush is deferred after it was sent does nothing any more. */
+/* An IPI is spurious if its target's flush was deferred after it had been sent. */
 RATIO(spurious_share, rechecks_deferred, self, targets)
 RATIO(sender_descheduled_share, sender_descheduled, self, shootdowns)
 

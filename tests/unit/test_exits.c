@@ -3,6 +3,7 @@
 #include "unit.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
@@ -27,6 +28,17 @@ static _Alignas(4096) uint8_t memory[MEM_BYTES];
 static struct kvm_msi msi;
 static const struct vcpu *asked[MV_MAX_VCPUS];
 static unsigned nr_asked, nr_looks;
+
+/* Whoever is woken looks at once, and is not woken again. */
+int __real_eventfd_write(int fd, eventfd_t value);
+int __wrap_eventfd_write(int fd, eventfd_t value);
+static bool had_exited_when_told;
+
+int __wrap_eventfd_write(int fd, eventfd_t value)
+{
+	had_exited_when_told = vms[1].exited;
+	return __real_eventfd_write(fd, value);
+}
 
 static void note_msi(struct kvm_double_vcpu *v, unsigned long request, const void *argument)
 {
@@ -220,6 +232,7 @@ START_TEST(a_store_is_as_large_as_it_says)
 	ck_assert_int_eq(doorbell_exit(&thread, thread.vcpu, &e), VCPU_HALT);
 	ck_assert_uint_eq(vms[1].exit_code, 7);
 	ck_assert(vms[1].exited && !vms[0].exited);
+	ck_assert(had_exited_when_told);
 	ck_assert_int_eq(eventfd_read(machine.event_fd, &told), 0);
 	e.size = 8;
 	ck_assert_int_eq(doorbell_exit(&thread, thread.vcpu, &e), VCPU_HALT);
@@ -227,6 +240,125 @@ START_TEST(a_store_is_as_large_as_it_says)
 	e.size = 2;
 	ck_assert_int_eq(doorbell_exit(&thread, thread.vcpu, &e), VCPU_STOP);
 	assert_failed("vCPU 2 of VM 1 ", "2 bytes at 0x0");
+	destroy_machine();
+}
+END_TEST
+
+/* By whichever way a guest prints, and of VMs of several each its own. */
+START_TEST(what_a_guest_prints_is_on_the_console_of_its_vm)
+{
+	char *said[NR_VMS];
+	size_t length[NR_VMS];
+	uint8_t text[] = "ports\n";
+	struct vcpu_exit e = {
+		.kind = VCPU_EXIT_IO, .is_write = true, .port = 0xe9, .data = text, .size = 1
+	};
+	uint64_t eight = 0;
+
+	build_machine(3, 1, 2);
+	for (unsigned n = 0; n < NR_VMS; n++)
+		ck_assert_int_eq(console_init(&vms[n].console, open_memstream(&said[n], &length[n]),
+					      n, NR_VMS, 3),
+				 0);
+	memcpy(&eight, "bell\n", 5);
+	ck_assert_int_eq(store(MV_DB_PUTS, eight), VCPU_RESUME);
+	e.count = sizeof(text) - 1;
+	ck_assert_int_eq(doorbell_exit(&thread, thread.vcpu, &e), VCPU_RESUME);
+	e.port = 0x3f8;
+	ck_assert_int_eq(doorbell_exit(&thread, thread.vcpu, &e), VCPU_RESUME);
+	for (unsigned n = 0; n < NR_VMS; n++) {
+		console_finish(&vms[n].console);
+		fclose(vms[n].console.out);
+	}
+	ck_assert_str_eq(said[0], "");
+	ck_assert_str_eq(said[1], "VM 1: bell\nVM 1: ports\nVM 1: ports\n");
+	free(said[0]);
+	free(said[1]);
+	ck_assert_uint_eq(thread.vcpu->stats.exits_io, 2);
+	destroy_machine();
+}
+END_TEST
+
+START_TEST(ports_answer_that_the_serial_port_is_ready_and_nothing_else)
+{
+	static const struct {
+		uint16_t port;
+		uint8_t value;
+	} table[] = { { 0x3f8, 0 }, { 0x3fd, 0x60 }, { 0x3ff, 0 } };
+	uint8_t data[4];
+	struct vcpu_exit e = { .kind = VCPU_EXIT_IO, .data = data, .size = 1, .count = 4 };
+
+	build_machine(3, 1, 2);
+	for (unsigned n = 0; n < COUNT_OF(table); n++) {
+		memset(data, 0xff, sizeof(data));
+		e.port = table[n].port;
+		ck_assert_int_eq(doorbell_exit(&thread, thread.vcpu, &e), VCPU_RESUME);
+		for (unsigned i = 0; i < sizeof(data); i++)
+			ck_assert_uint_eq(data[i], table[n].value);
+	}
+	e.port = 0x400;
+	ck_assert_int_eq(doorbell_exit(&thread, thread.vcpu, &e), VCPU_STOP);
+	assert_failed("vCPU 2 of VM 1 ", "no device at I/O port 0x400");
+	destroy_machine();
+}
+END_TEST
+
+START_TEST(a_port_ends_a_vm_with_the_code_that_is_written)
+{
+	uint32_t code = 0xabcdef23;
+	struct vcpu_exit e = { .kind = VCPU_EXIT_IO,
+			       .is_write = true,
+			       .port = 0xf4,
+			       .data = (uint8_t *)&code,
+			       .count = 1 };
+
+	build_machine(3, 1, 2);
+	for (e.size = 1; e.size <= 4; e.size *= 2) {
+		ck_assert_int_eq(doorbell_exit(&thread, thread.vcpu, &e), VCPU_HALT);
+		ck_assert_uint_eq(vms[1].exit_code, code & ((1ull << 8 * e.size) - 1));
+	}
+	destroy_machine();
+}
+END_TEST
+
+/* Whoever comes late learns what the others did; and what its mechanism needs of the host. */
+START_TEST(a_phase_is_answered_and_begins_with_what_it_needs)
+{
+	uint8_t data[8] = { 1, 2, 3, 4, 5, 6, 7, 8 };
+	static const uint8_t after[8] = { 0x23, 1, 0, 0, 5, 6, 7, 8 };
+	struct vcpu_exit e = { .kind = VCPU_EXIT_MMIO, .size = 4, .count = 1, .data = data };
+
+	build_machine(3, 1, 2);
+	phase_gate_init(&machine.gate);
+	phase_gate_end(&machine.gate, 0x123);
+	machine.phase_needs = MV_HOST_MARKS_HALTED;
+	doorbell_blocked(&thread, thread.vcpu, &e);
+	ck_assert_mem_eq(data, after, sizeof(data));
+	ck_assert(thread.vcpu->marks_when_halted);
+	ck_assert(!vcpus[1][1].marks_when_halted && !vcpus[0][2].marks_when_halted);
+	machine.phase_needs = 0;
+	doorbell_blocked(&thread, thread.vcpu, &e);
+	ck_assert(!thread.vcpu->marks_when_halted);
+	phase_gate_finish(&machine.gate);
+	destroy_machine();
+}
+END_TEST
+
+START_TEST(a_steal_time_page_can_be_read_back)
+{
+	uint64_t value = ~0ull;
+	struct vcpu_exit e = { .kind = VCPU_EXIT_MSR, .is_write = true, .value = 0x40 | 1 };
+
+	build_machine(3, 1, 2);
+	ck_assert_int_eq(doorbell_exit(&thread, thread.vcpu, &e), VCPU_RESUME);
+	ck_assert_ptr_eq(thread.vcpu->steal.page, memory + 0x40);
+	e = (struct vcpu_exit){ .kind = VCPU_EXIT_MSR, .data = (uint8_t *)&value };
+	ck_assert_int_eq(doorbell_exit(&thread, thread.vcpu, &e), VCPU_RESUME);
+	ck_assert_uint_eq(value, 0x40 | 1);
+	ck_assert_uint_eq(thread.vcpu->stats.exits_msr, 2);
+	e = (struct vcpu_exit){ .kind = VCPU_EXIT_MSR, .is_write = true, .value = MEM_BYTES | 1 };
+	ck_assert_int_eq(doorbell_exit(&thread, thread.vcpu, &e), VCPU_STOP);
+	assert_failed("vCPU 2 of VM 1 ", "not a 64-byte aligned address in memory");
 	destroy_machine();
 }
 END_TEST
@@ -300,13 +432,18 @@ START_TEST(where_a_triple_fault_was_is_told_only_if_it_is_known)
 }
 END_TEST
 
-#define CASES(X)                                          \
-	X(a_yield_is_to_a_vcpu_of_the_same_vm)            \
-	X(an_ipi_is_for_that_vcpu_of_the_same_vm)         \
-	X(an_ipi_that_makes_no_sense_ends_the_run)        \
-	X(a_load_finds_zeros_until_it_is_answered)        \
-	X(a_store_is_as_large_as_it_says)                 \
-	X(a_flush_is_of_those_in_the_mask_but_for_itself) \
-	X(a_mask_that_is_not_in_memory_ends_the_run)      \
+#define CASES(X)                                                       \
+	X(a_yield_is_to_a_vcpu_of_the_same_vm)                         \
+	X(an_ipi_is_for_that_vcpu_of_the_same_vm)                      \
+	X(an_ipi_that_makes_no_sense_ends_the_run)                     \
+	X(a_load_finds_zeros_until_it_is_answered)                     \
+	X(a_store_is_as_large_as_it_says)                              \
+	X(what_a_guest_prints_is_on_the_console_of_its_vm)             \
+	X(ports_answer_that_the_serial_port_is_ready_and_nothing_else) \
+	X(a_port_ends_a_vm_with_the_code_that_is_written)              \
+	X(a_phase_is_answered_and_begins_with_what_it_needs)           \
+	X(a_steal_time_page_can_be_read_back)                          \
+	X(a_flush_is_of_those_in_the_mask_but_for_itself)              \
+	X(a_mask_that_is_not_in_memory_ends_the_run)                   \
 	X(where_a_triple_fault_was_is_told_only_if_it_is_known)
 UNIT_SUITE(exits, CASES)

@@ -200,14 +200,28 @@ START_TEST(only_the_faults_of_the_host_have_a_protocol_of_their_own)
 }
 END_TEST
 
-#define CASES(X)                                                 \
-	X(only_aligned_pages_in_memory_are_taken)                \
-	X(a_refused_page_leaves_the_old_one_in_use)              \
-	X(a_vcpu_without_a_page_is_never_marked)                 \
-	X(leaving_marks_and_entering_takes_the_mark)             \
-	X(a_flush_that_was_asked_for_is_done_once)               \
-	X(time_waited_is_added_to_the_page)                      \
-	X(every_fault_of_the_host_breaks_one_step_and_no_more)   \
-	X(clear_after_flush_does_what_was_asked_before_the_mark) \
-	X(only_the_faults_of_the_host_have_a_protocol_of_their_own)
+/* The flush is asked for, and nobody is waited for. */
+START_TEST(hypercall_no_wait_asks_and_goes_on)
+{
+	struct host_protocol p = fault_host_protocol(FAULT_hypercall_no_wait);
+	struct vcpu v = make_vcpu(64 | 1);
+
+	v.in_guest = 1;
+	p.request_flush(&v);
+	ck_assert_uint_eq(v.must_flush, 1);
+	ck_assert(p.flush_is_safe(&v));
+}
+END_TEST
+
+#define CASES(X)                                                    \
+	X(only_aligned_pages_in_memory_are_taken)                   \
+	X(a_refused_page_leaves_the_old_one_in_use)                 \
+	X(a_vcpu_without_a_page_is_never_marked)                    \
+	X(leaving_marks_and_entering_takes_the_mark)                \
+	X(a_flush_that_was_asked_for_is_done_once)                  \
+	X(time_waited_is_added_to_the_page)                         \
+	X(every_fault_of_the_host_breaks_one_step_and_no_more)      \
+	X(clear_after_flush_does_what_was_asked_before_the_mark)    \
+	X(only_the_faults_of_the_host_have_a_protocol_of_their_own) \
+	X(hypercall_no_wait_asks_and_goes_on)
 UNIT_SUITE(steal, CASES)

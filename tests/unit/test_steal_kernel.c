@@ -189,7 +189,72 @@ START_TEST(a_store_on_the_page_in_use_erases_its_request)
 }
 END_TEST
 
-#define CASES(X)                                           \
-	X(no_request_is_lost_wherever_the_kernel_preempts) \
-	X(a_store_on_the_page_in_use_erases_its_request)
+/* Wherever a page of the guest's is: with minivmm, or with the kernel. */
+START_TEST(the_guests_page_goes_to_the_kernel_and_comes_back)
+{
+	const uint64_t other = (GUEST_GPA + 64) | KVM_MSR_ENABLED;
+	struct vcpu_exit write = { .kind = VCPU_EXIT_MSR, .is_write = true, .value = other };
+	struct vcpu *v = build_vcpu();
+	struct error err;
+
+	uint64_t flush_msr = kernel.msr;
+	ck_assert_uint_eq(flush_msr & KVM_STEAL_VALID_BITS & ~4095ull, FLUSH_GPA);
+	for (unsigned n = 0; n < 2; n++) {
+		steal_msr_let_kernel_keep(v, &vm.mem, true);
+		ck_assert_uint_eq(kernel.msr, GUEST_GPA | KVM_MSR_ENABLED);
+		ck_assert_ptr_null(v->steal.page);
+	}
+	/* The guest moves its page meanwhile. */
+	ck_assert_int_eq(steal_msr_serve(v, &vm.mem, &write, &err), 0);
+	ck_assert_uint_eq(kernel.msr, other);
+	ck_assert_ptr_null(v->steal.page);
+	for (unsigned n = 0; n < 2; n++) {
+		steal_msr_let_kernel_keep(v, &vm.mem, false);
+		ck_assert_uint_eq(kernel.msr & KVM_STEAL_VALID_BITS & ~4095ull, FLUSH_GPA);
+		ck_assert_ptr_eq(v->steal.page, page(kvm_double_vcpu(), GUEST_GPA + 64));
+	}
+	destroy_vcpu();
+}
+END_TEST
+
+/* sregs is no user of it: nothing of ours stays with the kernel. */
+START_TEST(the_kernel_gives_the_page_up_where_flushes_need_none)
+{
+	struct vcpu *v = build_vcpu();
+
+	v->flush = &flush_primitives[FLUSH_VIA_sregs];
+	steal_msr_let_kernel_keep(v, &vm.mem, true);
+	steal_msr_let_kernel_keep(v, &vm.mem, false);
+	ck_assert_uint_eq(kernel.msr, 0);
+	destroy_vcpu();
+}
+END_TEST
+
+/* Each call that hands it over or takes it back. */
+START_TEST(a_page_that_the_kernel_refuses_ends_the_run)
+{
+	static const char *const why[] = { "KVM_SET_MSRS", "KVM_SET_MSRS",
+					   "steal time, which it had" };
+
+	for (unsigned refused = 0; refused < COUNT_OF(why); refused++) {
+		struct vcpu *v = build_vcpu();
+		struct vcpu_exit exit;
+
+		kvm_double_fail(KVM_SET_MSRS, refused, 1, EIO);
+		steal_msr_let_kernel_keep(v, &vm.mem, true);
+		steal_msr_let_kernel_keep(v, &vm.mem, false);
+		vcpu_run(v, &exit);
+		ck_assert_int_eq(exit.kind, VCPU_EXIT_ERROR);
+		ck_assert_msg(strstr(exit.text, why[refused]) != NULL, "%s", exit.text);
+		destroy_vcpu();
+	}
+}
+END_TEST
+
+#define CASES(X)                                                \
+	X(no_request_is_lost_wherever_the_kernel_preempts)      \
+	X(a_store_on_the_page_in_use_erases_its_request)        \
+	X(the_guests_page_goes_to_the_kernel_and_comes_back)    \
+	X(the_kernel_gives_the_page_up_where_flushes_need_none) \
+	X(a_page_that_the_kernel_refuses_ends_the_run)
 UNIT_SUITE(steal_kernel, CASES)

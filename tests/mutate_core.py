@@ -29,14 +29,14 @@ TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 PV = 'include/minivmm/pv_flush.h'  # in most of what there is
 UNBROKEN = 'src/vcpu/run_loop.c'  # in the unit tests and in the explorer
 CORE = ('src/vcpu/**/*.[ch]', 'src/guest-kernel/shootdown/*.[ch]', 'src/guest-kernel/mechanisms/*.[ch]',
-        'src/guest-kernel/cpu/*.[ch]', PV, 'src/vmm/machine/exits.c')
+        'src/guest-kernel/cpu/*.[ch]', PV, 'src/guest-kernel/scenarios/phase.c', 'src/vmm/machine/exits.c')
 FIRST_SUITES = {
     'src/vcpu/sched': ['pcpu', 'pcpu_slices', 'pcpu_replay', 'replay', 'sched_policy', 'host_cpus'],
     'src/vcpu': ['steal', 'pv_flush', 'run_loop', 'vcpu_idle', 'vm', 'vcpu_cpuid', 'kvm_ioctl', 'refusals', 'steal_kernel',
                  'host_cpus'],
     'src/guest-kernel': ['guest_mechanisms', 'guest_shootdown', 'guest_steal', 'guest_oracle',
                          'guest_scenarios', 'guest_vectors', 'guest_memory',
-                         'guest_doorbell', 'guest_trace'],
+                         'guest_doorbell', 'guest_trace', 'guest_phase'],
     '': ['pv_flush', 'steal', 'guest_mechanisms'],
 }
 # All but the three largest, which take longer than the others together.

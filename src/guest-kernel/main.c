@@ -11,6 +11,7 @@
 #include "guest-kernel/mechanisms/mechanisms.h"
 #include "guest-kernel/pvh/pvh.h"
 #include "guest-kernel/scenarios/args.h"
+#include "guest-kernel/scenarios/phase.h"
 #include "guest-kernel/scenarios/scenario.h"
 #include "guest-kernel/shootdown/fault.h"
 #include "guest-kernel/shootdown/hint.h"
@@ -31,9 +32,6 @@ static struct {
 	struct params params;
 	bool ready; /* atomic: the rest is valid */
 } guest;
-
-/* How often a vCPU has stopped shooting at the end of a phase, over all vCPUs. Atomic. */
-static uint64_t vcpus_stopped;
 
 _Noreturn void kmain(const struct mv_boot_info *boot, uint32_t index, uint64_t boot_cr3);
 
@@ -133,56 +131,6 @@ static void init_vcpu(struct percpu *self)
 	ipi_enable();
 }
 
-static uint32_t running_phase(void)
-{
-	const struct mv_control *control = (const struct mv_control *)MV_CONTROL_GPA;
-
-	return __atomic_load_n(&control->phase, __ATOMIC_ACQUIRE);
-}
-
-/*
- * Waits until every vCPU is in this phase or marked preempted. A vCPU whose thread is still on
- * its way from the gate has neither a pCPU nor a mark, and an initiator that shot it would
- * wait for the host's scheduler.
- */
-static void gather(struct percpu *self)
-{
-	__atomic_store_n(&self->phases, self->phases + 1, __ATOMIC_RELEASE);
-	for (uint32_t i = 0; i < guest.boot->nr_vcpus; i++) {
-		while (__atomic_load_n(&percpus[i].phases, __ATOMIC_ACQUIRE) < self->phases &&
-		       !steal_is_preempted(i))
-			cpu_relax();
-	}
-}
-
-/*
- * Waits until nobody can be waiting for this vCPU. The others may still be in their
- * last shootdown and need its answer, so it goes on taking interrupts, but leaves
- * the pCPU to them.
- */
-static void drain(struct percpu *self)
-{
-	uint64_t all_stopped = self->phases * guest.boot->nr_vcpus;
-
-	__atomic_add_fetch(&vcpus_stopped, 1, __ATOMIC_SEQ_CST);
-	while (__atomic_load_n(&vcpus_stopped, __ATOMIC_ACQUIRE) < all_stopped)
-		platform->yield();
-}
-
-/* A vCPU that got here only after the phase had ended does nothing in it. */
-static void run_scenario(struct percpu *self)
-{
-	uint32_t phase = running_phase();
-	uint64_t start_tsc = rdtsc();
-
-	while (phase && running_phase() == phase) {
-		guest.params.scenario->round(self);
-		if (platform->after_round)
-			platform->after_round();
-	}
-	self->result->n.active_ns += clock_ticks_to_ns(rdtsc() - start_tsc);
-}
-
 static void run_phase(struct percpu *self, uint32_t mechanism)
 {
 	uint32_t i = self->index * guest.boot->nr_mechanisms + mechanism;
@@ -190,9 +138,7 @@ static void run_phase(struct percpu *self, uint32_t mechanism)
 	self->mechanism = guest.mechanism[mechanism];
 	self->result = &guest.results->result[i];
 	self->trace = trace_ring(guest.boot, self->index);
-	gather(self);
-	run_scenario(self);
-	drain(self);
+	phase_run(self, guest.params.scenario, (const struct mv_control *)MV_CONTROL_GPA);
 }
 
 /* Entered from entry.S by each vCPU, in ring 3 on a stack of its own. */

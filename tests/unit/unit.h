@@ -37,6 +37,7 @@
 	X(guest_mechanisms) \
 	X(guest_memory)  \
 	X(guest_oracle)  \
+	X(guest_phase)   \
 	X(guest_scenarios) \
 	X(guest_shootdown) \
 	X(guest_steal)   \

@@ -405,6 +405,144 @@ START_TEST(names_that_lead_elsewhere_are_refused)
 }
 END_TEST
 
+/* ---- the machine's image ------------------------------------------------------------------- */
+
+/* A path means inside what it means outside: what leads there is taken in as it is. */
+START_TEST(links_on_the_way_are_taken_in)
+{
+	struct error err;
+
+	enter_directory();
+	ck_assert_int_eq(symlink("in", "way"), 0);
+	ck_assert_int_eq(symlink("../way/one", "in/link"), 0);
+	ck_assert_int_eq(initramfs_add_path(&fs, "./way/../in//link", false, &err), 0);
+	ck_assert(is_inside("way") && is_inside("in/link") && is_inside("in/one"));
+	ck_assert(is_inside("in") && !is_inside("way/link") && !is_inside("g.elf"));
+	unsigned before = fs.nr_names;
+	ck_assert_int_eq(initramfs_add_path(&fs, "in/one", false, &err), 0);
+	ck_assert_uint_eq(fs.nr_names, before); /* it is there */
+	leave_directory("in/link way");
+}
+END_TEST
+
+START_TEST(what_is_not_there_is_not_taken_in)
+{
+	static const struct {
+		const char *path, *says;
+	} table[] = {
+		{ "nowhere", "No such file" },
+		{ "round", "Too many levels" },
+		{ "g.elf/x", "Not a directory" },
+		{ "/dev/null", "Invalid argument" },
+	};
+
+	enter_directory();
+	ck_assert_int_eq(symlink("round", "round"), 0);
+	for (unsigned i = 0; i < COUNT_OF(table); i++) {
+		struct error err = { .text = "" };
+
+		ck_assert_msg(initramfs_add_path(&fs, table[i].path, false, &err) == -1, "%s",
+			      table[i].path);
+		ck_assert_int_eq(err.status, EXIT_USAGE);
+		ck_assert_msg(strstr(err.text, table[i].path) && strstr(err.text, table[i].says),
+			      "%s", err.text);
+	}
+	leave_directory("round");
+}
+END_TEST
+
+/* Field `number` of a header behind its magic digits: eight hexadecimal digits each. */
+static unsigned field(const char *header, unsigned number)
+{
+	char digits[9] = "";
+
+	memcpy(digits, header + 6 + 8 * number, 8);
+	return (unsigned)strtoul(digits, NULL, 16);
+}
+
+/* Linux's buffer-format.rst: field 1 is the mode, 5 the time, 6 the size, 11 the name's size. */
+START_TEST(the_image_is_one_that_linux_unpacks)
+{
+	static const char *const names[] = { "a", "a/b", "a/b/text", "a/link", "TRAILER!!!" };
+	static const unsigned modes[] = { S_IFDIR, S_IFDIR, S_IFREG, S_IFLNK, 0 };
+	static char image[4096];
+	struct error err;
+	size_t at = 0;
+
+	ck_assert_int_eq(initramfs_init(&fs, &err), 0);
+	initramfs_add_text(&fs, "/a/b/text", "hello", 5);
+	initramfs_add_link(&fs, "/a/link", "b/text");
+	ck_assert_int_eq(initramfs_finish(&fs, &err), 0);
+	ck_assert_uint_eq(fs.bytes % 4, 0);
+	ck_assert_int_eq(pread(fs.fd, image, sizeof(image), 0), (ssize_t)fs.bytes);
+	for (unsigned i = 0; i < COUNT_OF(names); i++) {
+		const char *header = image + at;
+
+		ck_assert_int_eq(memcmp(header, "070701", 6), 0);
+		ck_assert_uint_eq(field(header, 1) & S_IFMT, modes[i]);
+		ck_assert_uint_eq(field(header, 11), strlen(names[i]) + 1);
+		ck_assert_str_eq(header + 110, names[i]);
+		at += (110 + strlen(names[i]) + 1 + 3) & ~3ul;
+		if (strcmp(names[i], "a/b/text") == 0)
+			ck_assert_int_eq(memcmp(image + at, "hello", field(header, 6)), 0);
+		at += (field(header, 6) + 3) & ~3ul;
+	}
+	ck_assert_uint_eq(at, fs.bytes);
+	initramfs_free(&fs);
+}
+END_TEST
+
+static void write_bytes(const char *path, const char *bytes, size_t length)
+{
+	FILE *file = fopen(path, "w");
+
+	ck_assert_ptr_nonnull(file);
+	ck_assert_uint_eq(fwrite(bytes, 1, length, file), length);
+	fclose(file);
+}
+
+/* In any depth, with - or _ in the name, those that it depends on first, each once. */
+START_TEST(modules_are_loaded_behind_those_they_need)
+{
+	static const char two[] = "text\0depends=base,first-one", one[] = "license=\0depends=base";
+	static struct lab_kernel kernel;
+	char list[2048] = "";
+	struct error err;
+
+	enter_directory();
+	ck_assert_int_eq(mkdir("in/deep", 0700), 0);
+	write_bytes("in/second_one.ko", two, sizeof(two));
+	write_bytes("in/deep/first_one.ko", one, sizeof(one));
+	write_bytes("in/base.ko", "nothing", 7);
+	ck_assert_int_eq(lab_kernel_find(&kernel, "g.elf", "in", &err), 0);
+	ck_assert_str_eq(kernel.image, "g.elf");
+	ck_assert_int_eq(lab_kernel_add_module(&kernel, &fs, "second-one", "a=1", true, list, &err),
+			 0);
+	ck_assert_int_eq(lab_kernel_add_module(&kernel, &fs, "base", "", true, list, &err), 0);
+	ck_assert_int_eq(lab_kernel_add_module(&kernel, &fs, "built-in", "", false, list, &err), 0);
+	ck_assert_str_eq(list, "/lab/base.ko \n/lab/first_one.ko \n/lab/second_one.ko a=1\n");
+	ck_assert_int_eq(lab_kernel_add_module(&kernel, &fs, "kvm-amd", "", true, list, &err), -1);
+	ck_assert_int_eq(err.status, EXIT_HOST);
+	ck_assert_ptr_nonnull(strstr(err.text, "no kvm-amd.ko in 'in'"));
+	leave_directory("in/deep/first_one.ko in/deep in/second_one.ko in/base.ko");
+}
+END_TEST
+
+START_TEST(a_kernel_that_is_none_is_named)
+{
+	static struct lab_kernel kernel;
+	struct error err;
+
+	enter_directory();
+	ck_assert_int_eq(lab_kernel_find(&kernel, "nowhere", "in", &err), -1);
+	ck_assert_ptr_nonnull(strstr(err.text, "--kernel 'nowhere' is no file"));
+	ck_assert_int_eq(lab_kernel_find(&kernel, "g.elf", "old.json", &err), -1);
+	ck_assert_ptr_nonnull(strstr(err.text, "--modules 'old.json' is no directory"));
+	ck_assert_int_eq(err.status, EXIT_USAGE);
+	leave_directory("");
+}
+END_TEST
+
 /* ---- messages ------------------------------------------------------------------------------ */
 
 /* Two ends of a channel. */
@@ -720,6 +858,11 @@ END_TEST
 	X(files_come_out_whole_or_not_at_all)              \
 	X(files_of_a_directory_come_out_below_it)          \
 	X(names_that_lead_elsewhere_are_refused)           \
+	X(links_on_the_way_are_taken_in)                   \
+	X(what_is_not_there_is_not_taken_in)               \
+	X(the_image_is_one_that_linux_unpacks)             \
+	X(modules_are_loaded_behind_those_they_need)       \
+	X(a_kernel_that_is_none_is_named)                  \
 	X(messages_arrive_in_pieces_and_in_order)          \
 	X(what_is_no_message_is_told)                      \
 	X(messages_begin_behind_the_magic_words)           \

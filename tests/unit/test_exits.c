@@ -32,7 +32,7 @@ static unsigned nr_asked, nr_looks;
 /* Whoever is woken looks at once, and is not woken again. */
 int __real_eventfd_write(int fd, eventfd_t value);
 int __wrap_eventfd_write(int fd, eventfd_t value);
-static bool had_exited_when_told;
+static _Thread_local bool had_exited_when_told; /* other suites have threads */
 
 int __wrap_eventfd_write(int fd, eventfd_t value)
 {

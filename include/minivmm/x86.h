@@ -22,12 +22,20 @@
 #define PTE_RAM	   (PTE_TABLE | PTE_LARGE)
 #define PTE_DEVICE (PTE_RAM | PTE_WRITE_THROUGH | PTE_CACHE_DISABLE)
 
-#define SMALL_PAGE_BYTES 0x1000
+#define PAGE_BYTES	 4096
 #define LARGE_PAGE_BYTES 0x200000
 #define PTES_PER_TABLE	 512
 
 #ifndef __ASSEMBLER__
+#include <stdint.h>
+
 #define PTE_ADDRESS 0x000ffffffffff000ull
+
+/* The least whole number of pages that so many bytes fit into, in bytes. */
+static inline uint64_t page_align(uint64_t bytes)
+{
+	return (bytes + PAGE_BYTES - 1) & ~(PAGE_BYTES - 1ull);
+}
 #endif
 
 /* ---- control registers, flags, MSRs, CPUID --------------------------------------------- */

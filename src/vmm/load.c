@@ -2,11 +2,10 @@
 /* Everything that a run's VMs are loaded with, read and checked before one is built. */
 #include "vmm/load.h"
 
+#include "minivmm/x86.h"
 #include "vmm/linux/bzimage.h"
 #include "vmm/linux/pvh_options.h"
 #include "vmm/linux/terminal.h"
-
-#define PAGE_BYTES 4096ull
 
 /* A kernel keeps page tables and the like right behind its image before it knows its memory. */
 #define KERNELS_ROOM_BYTES (8ull << 20)
@@ -47,7 +46,7 @@ static int load_initrd(const struct options *o, struct guest_image *image, struc
 				 "ends at 0x%jx, and the end of memory: give more --mem",
 				 o->initrd_path, image->initrd.nr_bytes,
 				 (uintmax_t)image->elf.end_gpa);
-	image->initrd_gpa = (limit_gpa - image->initrd.nr_bytes) & ~(PAGE_BYTES - 1);
+	image->initrd_gpa = (limit_gpa - image->initrd.nr_bytes) & ~(PAGE_BYTES - 1ull);
 	return 0;
 }
 

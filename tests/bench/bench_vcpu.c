@@ -87,7 +87,7 @@ struct exit_bench {
 static enum vcpu_action count_exit(void *context, struct vcpu *v, const struct vcpu_exit *e)
 {
 	struct exit_bench *bench = context;
-	enum vcpu_action action = doorbell_exit(&bench->thread, v, e);
+	enum vcpu_action action = exits_handle(&bench->thread, v, e);
 
 	return --bench->left ? action : VCPU_STOP;
 }

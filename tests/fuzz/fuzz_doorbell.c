@@ -54,7 +54,8 @@ static enum vcpu_action handle(struct vcpu_thread *t, const struct record *r, co
 	struct vcpu_exit e;
 
 	make_exit(&e, r);
-	/* But for ports always 8 bytes. Exactly as large, so that a sanitizer sees every overrun. */
+	/* But for ports always 8 bytes. Exactly as large, so that a sanitizer sees every overrun.
+	 */
 	size_t room = e.kind == VCPU_EXIT_IO ? (size_t)e.size * e.count : sizeof(r->value);
 	e.data = calloc(1, room);
 	must_hold(e.data != NULL, "there is memory");
@@ -62,9 +63,9 @@ static enum vcpu_action handle(struct vcpu_thread *t, const struct record *r, co
 		memcpy(e.data, &r->value, sizeof(r->value));
 	else
 		memcpy(e.data, data, size < room ? size : room);
-	enum vcpu_action action = doorbell_exit(t, t->vcpu, &e);
+	enum vcpu_action action = exits_handle(t, t->vcpu, &e);
 	if (action == VCPU_BLOCK)
-		doorbell_blocked(t, t->vcpu, &e);
+		exits_wait_for_phase(t, t->vcpu, &e);
 	free(e.data);
 	return action;
 }

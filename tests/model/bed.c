@@ -742,8 +742,8 @@ void machine_fail(struct machine *m, const char *format, ...)
 static void vcpu_thread(unsigned self)
 {
 	struct vcpu_handler handler = { .context = &vcpu_threads[self],
-					.exit = doorbell_exit,
-					.blocked = doorbell_blocked };
+					.exit = exits_handle,
+					.blocked = exits_wait_for_phase };
 
 	host_stack[self] = (uintptr_t)__builtin_frame_address(0);
 	vcpu_run_loop(&vcpus[self], &pcpus, vcpu_threads[self].i, &handler);

@@ -112,7 +112,7 @@ static enum vcpu_action store(uint64_t reg, uint64_t value)
 		.data = (uint8_t *)&value,
 	};
 
-	return doorbell_exit(&thread, thread.vcpu, &e);
+	return exits_handle(&thread, thread.vcpu, &e);
 }
 
 static void assert_failed(const char *who, const char *why)
@@ -193,7 +193,7 @@ static enum vcpu_action load(uint64_t reg, uint32_t size, uint64_t *ret_data)
 	};
 
 	*ret_data = ~0ull;
-	return doorbell_exit(&thread, thread.vcpu, &e);
+	return exits_handle(&thread, thread.vcpu, &e);
 }
 
 /* Of any size: what nobody answers is 0, and nothing of what was there before. */
@@ -229,16 +229,16 @@ START_TEST(a_store_is_as_large_as_it_says)
 	uint64_t told = 0;
 
 	build_machine(3, 1, 2);
-	ck_assert_int_eq(doorbell_exit(&thread, thread.vcpu, &e), VCPU_HALT);
+	ck_assert_int_eq(exits_handle(&thread, thread.vcpu, &e), VCPU_HALT);
 	ck_assert_uint_eq(vms[1].exit_code, 7);
 	ck_assert(vms[1].exited && !vms[0].exited);
 	ck_assert(had_exited_when_told);
 	ck_assert_int_eq(eventfd_read(machine.event_fd, &told), 0);
 	e.size = 8;
-	ck_assert_int_eq(doorbell_exit(&thread, thread.vcpu, &e), VCPU_HALT);
+	ck_assert_int_eq(exits_handle(&thread, thread.vcpu, &e), VCPU_HALT);
 	ck_assert_uint_eq(vms[1].exit_code, value);
 	e.size = 2;
-	ck_assert_int_eq(doorbell_exit(&thread, thread.vcpu, &e), VCPU_STOP);
+	ck_assert_int_eq(exits_handle(&thread, thread.vcpu, &e), VCPU_STOP);
 	assert_failed("vCPU 2 of VM 1 ", "2 bytes at 0x0");
 	destroy_machine();
 }
@@ -263,9 +263,9 @@ START_TEST(what_a_guest_prints_is_on_the_console_of_its_vm)
 	memcpy(&eight, "bell\n", 5);
 	ck_assert_int_eq(store(MV_DB_PUTS, eight), VCPU_RESUME);
 	e.count = sizeof(text) - 1;
-	ck_assert_int_eq(doorbell_exit(&thread, thread.vcpu, &e), VCPU_RESUME);
+	ck_assert_int_eq(exits_handle(&thread, thread.vcpu, &e), VCPU_RESUME);
 	e.port = 0x3f8;
-	ck_assert_int_eq(doorbell_exit(&thread, thread.vcpu, &e), VCPU_RESUME);
+	ck_assert_int_eq(exits_handle(&thread, thread.vcpu, &e), VCPU_RESUME);
 	for (unsigned n = 0; n < NR_VMS; n++) {
 		console_finish(&vms[n].console);
 		fclose(vms[n].console.out);
@@ -292,12 +292,12 @@ START_TEST(ports_answer_that_the_serial_port_is_ready_and_nothing_else)
 	for (unsigned n = 0; n < COUNT_OF(table); n++) {
 		memset(data, 0xff, sizeof(data));
 		e.port = table[n].port;
-		ck_assert_int_eq(doorbell_exit(&thread, thread.vcpu, &e), VCPU_RESUME);
+		ck_assert_int_eq(exits_handle(&thread, thread.vcpu, &e), VCPU_RESUME);
 		for (unsigned i = 0; i < sizeof(data); i++)
 			ck_assert_uint_eq(data[i], table[n].value);
 	}
 	e.port = 0x400;
-	ck_assert_int_eq(doorbell_exit(&thread, thread.vcpu, &e), VCPU_STOP);
+	ck_assert_int_eq(exits_handle(&thread, thread.vcpu, &e), VCPU_STOP);
 	assert_failed("vCPU 2 of VM 1 ", "no device at I/O port 0x400");
 	destroy_machine();
 }
@@ -314,7 +314,7 @@ START_TEST(a_port_ends_a_vm_with_the_code_that_is_written)
 
 	build_machine(3, 1, 2);
 	for (e.size = 1; e.size <= 4; e.size *= 2) {
-		ck_assert_int_eq(doorbell_exit(&thread, thread.vcpu, &e), VCPU_HALT);
+		ck_assert_int_eq(exits_handle(&thread, thread.vcpu, &e), VCPU_HALT);
 		ck_assert_uint_eq(vms[1].exit_code, code & ((1ull << 8 * e.size) - 1));
 	}
 	destroy_machine();
@@ -332,12 +332,12 @@ START_TEST(a_phase_is_answered_and_begins_with_what_it_needs)
 	phase_gate_init(&machine.gate);
 	phase_gate_end(&machine.gate, 0x123);
 	machine.phase_needs = MV_HOST_MARKS_HALTED;
-	doorbell_blocked(&thread, thread.vcpu, &e);
+	exits_wait_for_phase(&thread, thread.vcpu, &e);
 	ck_assert_mem_eq(data, after, sizeof(data));
 	ck_assert(thread.vcpu->marks_when_halted);
 	ck_assert(!vcpus[1][1].marks_when_halted && !vcpus[0][2].marks_when_halted);
 	machine.phase_needs = 0;
-	doorbell_blocked(&thread, thread.vcpu, &e);
+	exits_wait_for_phase(&thread, thread.vcpu, &e);
 	ck_assert(!thread.vcpu->marks_when_halted);
 	phase_gate_finish(&machine.gate);
 	destroy_machine();
@@ -350,14 +350,14 @@ START_TEST(a_steal_time_page_can_be_read_back)
 	struct vcpu_exit e = { .kind = VCPU_EXIT_MSR, .is_write = true, .value = 0x40 | 1 };
 
 	build_machine(3, 1, 2);
-	ck_assert_int_eq(doorbell_exit(&thread, thread.vcpu, &e), VCPU_RESUME);
+	ck_assert_int_eq(exits_handle(&thread, thread.vcpu, &e), VCPU_RESUME);
 	ck_assert_ptr_eq(thread.vcpu->steal.page, memory + 0x40);
 	e = (struct vcpu_exit){ .kind = VCPU_EXIT_MSR, .data = (uint8_t *)&value };
-	ck_assert_int_eq(doorbell_exit(&thread, thread.vcpu, &e), VCPU_RESUME);
+	ck_assert_int_eq(exits_handle(&thread, thread.vcpu, &e), VCPU_RESUME);
 	ck_assert_uint_eq(value, 0x40 | 1);
 	ck_assert_uint_eq(thread.vcpu->stats.exits_msr, 2);
 	e = (struct vcpu_exit){ .kind = VCPU_EXIT_MSR, .is_write = true, .value = MEM_BYTES | 1 };
-	ck_assert_int_eq(doorbell_exit(&thread, thread.vcpu, &e), VCPU_STOP);
+	ck_assert_int_eq(exits_handle(&thread, thread.vcpu, &e), VCPU_STOP);
 	assert_failed("vCPU 2 of VM 1 ", "not a 64-byte aligned address in memory");
 	destroy_machine();
 }
@@ -422,7 +422,7 @@ START_TEST(where_a_triple_fault_was_is_told_only_if_it_is_known)
 		struct kvm_sregs sregs = { .cr0 = table[n].cr0, .cs.base = table[n].cs_base };
 		ck_assert_int_eq(ioctl(thread.vcpu->fd, KVM_SET_REGS, &regs), 0);
 		ck_assert_int_eq(ioctl(thread.vcpu->fd, KVM_SET_SREGS, &sregs), 0);
-		ck_assert_int_eq(doorbell_exit(&thread, thread.vcpu, &e), VCPU_STOP);
+		ck_assert_int_eq(exits_handle(&thread, thread.vcpu, &e), VCPU_STOP);
 		assert_failed(table[n].is_known ? "vCPU 2 of VM 1 at rip 0x"
 						: "vCPU 2 of VM 1: triple fault (this KVM resets",
 			      "triple fault");

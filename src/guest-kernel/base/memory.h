@@ -6,8 +6,7 @@
 #include <stdint.h>
 
 #include "minivmm/abi.h"
-
-#define PAGE_BYTES 4096
+#include "minivmm/x86.h"
 
 void memory_init(const struct mv_boot_info *boot);
 

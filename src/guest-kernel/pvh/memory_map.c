@@ -9,11 +9,6 @@
 
 extern const uint8_t image_end[]; /* guest.ld */
 
-static uint64_t page_align(uint64_t bytes)
-{
-	return (bytes + PAGE_BYTES - 1) & ~(PAGE_BYTES - 1ull);
-}
-
 void memory_map_all(void)
 {
 	for (uint64_t i = 0; i < PVH_NR_LARGE_PAGES; i++) {

@@ -48,8 +48,8 @@ void other_cpus_start(void)
 	       (size_t)(pvh_trampoline_end - pvh_trampoline));
 	apic_write(XAPIC_ICR_LOW, ICR_ALL_BUT_SELF | ICR_ASSERT | ICR_INIT);
 	timing_wait_ns(INIT_NS);
-	apic_write(XAPIC_ICR_LOW, ICR_ALL_BUT_SELF | ICR_ASSERT | ICR_STARTUP |
-					  PVH_TRAMPOLINE_GPA / SMALL_PAGE_BYTES);
+	apic_write(XAPIC_ICR_LOW,
+		   ICR_ALL_BUT_SELF | ICR_ASSERT | ICR_STARTUP | PVH_TRAMPOLINE_GPA / PAGE_BYTES);
 	pvh_boot.nr_vcpus = 1 + wait_for_other_cpus();
 	if (ids_have_gaps(pvh_boot.nr_vcpus))
 		serial_refuse("the CPUs' APIC ids have gaps: try another topology");

@@ -25,7 +25,7 @@
 #include "guest-kernel/shootdown/ipi.h"
 #include "minivmm/pvh.h"
 
-#define page_aligned _Alignas(SMALL_PAGE_BYTES)
+#define page_aligned _Alignas(PAGE_BYTES)
 
 page_aligned uint64_t pvh_top[PTES_PER_TABLE], pvh_pointers[PTES_PER_TABLE];
 page_aligned uint64_t pvh_directories[PVH_NR_LARGE_PAGES];

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "minivmm/nearest.h"
+#include "minivmm/x86.h"
 #include "vcpu/base/clock.h"
 #include "vmm/cli/names.h"
 #include "vmm/cli/parse.h"
@@ -13,7 +14,6 @@
 #define SLICE_MIN_NS 10000ull
 #define SLICE_MAX_NS (10 * NS_PER_S)
 #define JITTER_MAX   90
-#define PAGE_BYTES   4096
 
 static int bad_value(struct error *err, const char *option, const char *value, const char *why)
 {

@@ -246,7 +246,7 @@ static enum vcpu_action triple_fault(struct vcpu_thread *t, struct vcpu *v)
 	return VCPU_STOP;
 }
 
-enum vcpu_action doorbell_exit(void *context, struct vcpu *v, const struct vcpu_exit *e)
+enum vcpu_action exits_handle(void *context, struct vcpu *v, const struct vcpu_exit *e)
 {
 	struct vcpu_thread *t = context;
 
@@ -271,7 +271,7 @@ enum vcpu_action doorbell_exit(void *context, struct vcpu *v, const struct vcpu_
 	return VCPU_RESUME;
 }
 
-void doorbell_blocked(void *context, struct vcpu *v, const struct vcpu_exit *e)
+void exits_wait_for_phase(void *context, struct vcpu *v, const struct vcpu_exit *e)
 {
 	struct vcpu_thread *t = context;
 	uint32_t answer = phase_gate_wait(&t->machine->gate, t->machine->event_fd);

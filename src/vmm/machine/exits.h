@@ -5,8 +5,11 @@
 
 #include "vmm/machine/machine.h"
 
-/* Exits that are requests; `context` is a struct vcpu_thread. See struct vcpu_handler. */
-enum vcpu_action doorbell_exit(void *context, struct vcpu *v, const struct vcpu_exit *e);
-void doorbell_blocked(void *context, struct vcpu *v, const struct vcpu_exit *e);
+/*
+ * What struct vcpu_handler wants: handles an exit, and waits in the place of a vCPU that asked for
+ * the next phase. `context` is a struct vcpu_thread.
+ */
+enum vcpu_action exits_handle(void *context, struct vcpu *v, const struct vcpu_exit *e);
+void exits_wait_for_phase(void *context, struct vcpu *v, const struct vcpu_exit *e);
 
 #endif

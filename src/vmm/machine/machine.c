@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "minivmm/catalog.h"
+#include "minivmm/x86.h"
 #include "vcpu/base/clock.h"
 #include "vcpu/protocol/fault.h"
 #include "vcpu/protocol/steal_msr.h"
@@ -45,7 +46,7 @@ static void write_boot_info(struct machine *m, struct vm *vm, const struct guest
 {
 	const struct options *o = m->options;
 	struct mv_boot_info *b = vm_boot_info(vm);
-	uint64_t free_gpa = (image->elf.end_gpa + 4095) & ~4095ull;
+	uint64_t free_gpa = page_align(image->elf.end_gpa);
 	uint64_t hz = m->tsc_hz;
 
 	*b = (struct mv_boot_info){
@@ -317,8 +318,8 @@ static void *vcpu_thread_main(void *argument)
 	struct machine *m = t->machine;
 	struct vcpu_handler handler = {
 		.context = t,
-		.exit = doorbell_exit,
-		.blocked = doorbell_blocked,
+		.exit = exits_handle,
+		.blocked = exits_wait_for_phase,
 	};
 	struct error err;
 

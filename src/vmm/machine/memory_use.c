@@ -10,7 +10,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define PAGE_BYTES 4096
+#include "minivmm/x86.h"
 
 static uint64_t resident_bytes_of(const struct guest_mem *mem)
 {

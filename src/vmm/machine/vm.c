@@ -11,19 +11,14 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "minivmm/x86.h"
 #include "vcpu/base/kvm_ioctl.h"
 #include "vcpu/protocol/flush.h"
 #include "vcpu/protocol/steal_msr.h"
 #include "vmm/dirty/dirty_vm.h"
 #include "vmm/machine/x86_boot.h"
 
-#define PAGE_BYTES  4096ull
 #define IOAPIC_PINS 24
-
-static uint64_t page_align(uint64_t bytes)
-{
-	return (bytes + PAGE_BYTES - 1) & ~(PAGE_BYTES - 1);
-}
 
 int vm_layout_init(struct vm_layout *ret_layout, uint64_t mem_bytes, unsigned nr_vcpus,
 		   unsigned nr_mechanisms, struct error *err)

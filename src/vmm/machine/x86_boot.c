@@ -10,7 +10,6 @@
 #include "minivmm/x86.h"
 #include "vmm/linux/acpi.h"
 
-#define PAGE_BYTES     4096ull
 #define TABLE_BYTES    (1ull << 30) /* what one page directory maps */
 #define NR_DIRECTORIES 4
 

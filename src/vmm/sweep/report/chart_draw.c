@@ -122,19 +122,23 @@ static void plot_word(struct draft *d, bool *first)
 	*first = false;
 }
 
+/* Plots the block that was just written. `columns` and `style` are gnuplot's. */
+static void plot_block(struct draft *d, unsigned m, const char *columns, const char *remark,
+		       const char *style, bool *first)
+{
+	plot_word(d, first);
+	fprintf(d->script, "'%s.dat' index %u using %s title '%s%s' with %s lc ", d->chart->name,
+		d->nr_blocks - 1, columns, mechanism_of(d, m), remark, style);
+	print_colour(d->script, m);
+}
+
 /* A line for each mechanism from `from` on. */
 static void plot_figure(struct draft *d, enum figure figure, double scale, unsigned from,
 			bool *first)
 {
 	for (unsigned m = from; m < d->r->options->nr_mechanisms; m++) {
-		if (write_points(d, m, figure, scale, 0.03) == 0)
-			continue;
-		plot_word(d, first);
-		fprintf(d->script,
-			"'%s.dat' index %u using 1:2:3:4 title '%s' with yerrorlines lw 1.8 pt 7 "
-			"ps 0.55 lc ",
-			d->chart->name, d->nr_blocks - 1, mechanism_of(d, m));
-		print_colour(d->script, m);
+		if (write_points(d, m, figure, scale, 0.03))
+			plot_block(d, m, "1:2:3:4", "", "yerrorlines lw 1.8 pt 7 ps 0.55", first);
 	}
 }
 
@@ -183,14 +187,9 @@ static void plot_published(struct draft *d, enum figure figure, bool *first)
 	const struct preset *preset = d->r->options->preset;
 
 	for (unsigned m = 0; preset && m < d->r->options->nr_mechanisms; m++) {
-		if (write_published(d, preset, m, figure) == 0)
-			continue;
-		plot_word(d, first);
-		fprintf(d->script,
-			"'%s.dat' index %u using 1:2 title '%s, published' with linespoints dt 3 "
-			"lw 1.2 pt 6 ps 0.7 lc ",
-			d->chart->name, d->nr_blocks - 1, mechanism_of(d, m));
-		print_colour(d->script, m);
+		if (write_published(d, preset, m, figure))
+			plot_block(d, m, "1:2", ", published",
+				   "linespoints dt 3 lw 1.2 pt 6 ps 0.7", first);
 	}
 }
 
@@ -215,6 +214,7 @@ static void draw_preempted(struct draft *d)
 {
 	unsigned nr = d->r->options->nr_mechanisms;
 	double step = 0.7 / nr;
+	char columns[48];
 	bool first = true;
 
 	print_prologue(d);
@@ -223,14 +223,10 @@ static void draw_preempted(struct draft *d)
 	      "set style fill solid 0.85 noborder\n",
 	      d->script);
 	print_colour_command(d->script, "set errorbars 0.4 lw 1.2 lc", COLOUR_TEXT);
+	snprintf(columns, sizeof(columns), "1:2:3:4:(%g)", 0.88 * step);
 	for (unsigned m = 0; m < nr; m++) {
-		if (write_points(d, m, FIGURE_preempted_share, 100, step) == 0)
-			continue;
-		plot_word(d, &first);
-		fprintf(d->script,
-			"'%s.dat' index %u using 1:2:3:4:(%g) title '%s' with boxerrorbars lc ",
-			d->chart->name, d->nr_blocks - 1, 0.88 * step, mechanism_of(d, m));
-		print_colour(d->script, m);
+		if (write_points(d, m, FIGURE_preempted_share, 100, step))
+			plot_block(d, m, columns, "", "boxerrorbars", &first);
 	}
 	fputc('\n', d->script);
 }

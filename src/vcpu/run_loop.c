@@ -21,13 +21,13 @@ struct loop {
 static void enter_slice(struct loop *l, uint64_t waited_ns)
 {
 	uint64_t expired_ns = pcpus_expired_ns(l->pcpus, l->i);
+	int pcpu = pcpus_held_by(l->pcpus, l->i);
 
 	steal_enter(l->v, waited_ns);
 	l->v->entered_ns = monotonic_ns();
 	l->v->entered_cpu_ns = thread_cpu_ns();
 	l->v->stats.slices++;
-	trace(l->v->trace, TRACE_RUN,
-	      l->pcpus->kernel_schedules ? TRACE_KERNEL_SCHEDULES : l->pcpus->entity[l->i].pcpu);
+	trace(l->v->trace, TRACE_RUN, pcpu < 0 ? TRACE_KERNEL_SCHEDULES : (unsigned)pcpu);
 	if (waited_ns && expired_ns)
 		mv_hist_record(&l->v->handover, l->v->entered_ns - expired_ns);
 }

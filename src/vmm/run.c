@@ -202,7 +202,7 @@ static int run_machine(struct run *run, struct error *err)
 		return -1;
 	run->machine_is_made = true;
 	if (machine_init(m, &run->kvm, run->options, &run->image, run->flush_via, err) ||
-	    record_replay_prepare(&run->record_replay, &run->file, &m->pcpus, err))
+	    record_replay_prepare(&run->record_replay, &run->file, m->pcpus, err))
 		return -1;
 	run->host.tsc_hz = m->tsc_hz;
 	probe_finish(&run->selfcheck);

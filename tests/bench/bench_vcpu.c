@@ -115,7 +115,7 @@ static uint64_t time_bare_loop(struct vcpu *v)
 	return (monotonic_ns() - start_ns) / EXITS_PER_BLOCK;
 }
 
-static void init_pcpus(struct pcpus *pcpus, unsigned nr_vcpus)
+static struct pcpus *create_pcpus(unsigned nr_vcpus)
 {
 	static const int host_cpu[] = { 0 };
 	struct error err;
@@ -128,14 +128,16 @@ static void init_pcpus(struct pcpus *pcpus, unsigned nr_vcpus)
 		.policy = &sched_policies[POLICY_round_robin],
 	};
 
-	if (pcpus_init(pcpus, &config, &err))
+	struct pcpus *pcpus = pcpus_create(&config, &err);
+	if (!pcpus)
 		fail(&err);
+	return pcpus;
 }
 
 static void bench_exits(const struct kvm *kvm, enum flush_prim flush_via)
 {
 	struct vm vm;
-	struct pcpus pcpus;
+	struct pcpus *pcpus;
 	struct error err;
 	uint64_t loop_ns[EXIT_BLOCKS], bare_ns[EXIT_BLOCKS];
 	struct exit_bench bench = { 0 };
@@ -144,22 +146,22 @@ static void bench_exits(const struct kvm *kvm, enum flush_prim flush_via)
 	start(&vm.vcpu[0],
 	      &(struct kvm_regs){ .rip = CODE_GPA, .rdi = MV_DOORBELL_GPA + MV_DB_NOP });
 	vm.vcpu[0].protocol = &host_protocol;
-	init_pcpus(&pcpus, 1);
+	pcpus = create_pcpus(1);
 	bench.thread.vm = &vm;
 	bench.thread.vcpu = &vm.vcpu[0];
-	if (pcpus_attach(&pcpus, 0, &err))
+	if (pcpus_attach(pcpus, 0, &err))
 		fail(&err);
 	for (unsigned i = 0; i < EXIT_BLOCKS; i++) {
 		vm.vcpu[0].run->kvm_valid_regs = 0;
 		bare_ns[i] = time_bare_loop(&vm.vcpu[0]);
 		if (flush_primitives[flush_via].prepare(&vm.vcpu[0], &vm.mem, FLUSH_GPA, &err))
 			fail(&err);
-		loop_ns[i] = time_run_loop(&bench, &pcpus);
+		loop_ns[i] = time_run_loop(&bench, pcpus);
 	}
 	printf("\"exit_run_loop_ns\": %llu, \"exit_bare_loop_ns\": %llu, ",
 	       (unsigned long long)median(loop_ns, EXIT_BLOCKS),
 	       (unsigned long long)median(bare_ns, EXIT_BLOCKS));
-	pcpus_finish(&pcpus);
+	pcpus_destroy(pcpus);
 	vm_finish(&vm);
 }
 
@@ -187,7 +189,7 @@ static const uint8_t stamp_for_ever[] = {
 
 static struct {
 	struct vm vm;
-	struct pcpus pcpus;
+	struct pcpus *pcpus;
 	unsigned switches;
 	bool flushes;		 /* the last hand-over had a flush */
 	struct mv_hist ticks[2]; /* guest to guest: without and with a flush */
@@ -210,7 +212,7 @@ static void note_switch(struct vcpu *v)
 	if (mine->first && other->last && ++change.switches > SWITCH_WARM_UP)
 		mv_hist_record(&change.ticks[change.flushes], mine->first - other->last);
 	if (change.switches >= SWITCHES) {
-		pcpus_stop(&change.pcpus);
+		pcpus_stop(change.pcpus);
 		vcpu_kick(&change.vm.vcpu[0]);
 		vcpu_kick(&change.vm.vcpu[1]);
 	}
@@ -232,10 +234,10 @@ static void *run_vcpu(void *argument)
 	struct vcpu_handler handler = { 0 };
 	struct error err;
 
-	if (pcpus_attach(&change.pcpus, v->index, &err))
+	if (pcpus_attach(change.pcpus, v->index, &err))
 		fail(&err);
-	v->tid = change.pcpus.waiter[v->index].tid;
-	vcpu_run_loop(v, &change.pcpus, v->index, &handler);
+	vcpu_attach(v);
+	vcpu_run_loop(v, change.pcpus, v->index, &handler);
 	return NULL;
 }
 
@@ -246,7 +248,7 @@ static void bench_change(const struct kvm *kvm, enum flush_prim flush_via)
 	struct error err;
 
 	build(&change.vm, kvm, 2, stamp_for_ever, sizeof(stamp_for_ever));
-	init_pcpus(&change.pcpus, 2);
+	change.pcpus = create_pcpus(2);
 	double ns_per_tick = 1e6 / vcpu_tsc_khz(&change.vm.vcpu[0]);
 	for (unsigned i = 0; i < 2; i++) {
 		struct vcpu *v = &change.vm.vcpu[i];
@@ -273,7 +275,7 @@ static void bench_change(const struct kvm *kvm, enum flush_prim flush_via)
 	printf("\"expiry_to_run_ns\": {\"p50\": %llu, \"p99\": %llu}",
 	       (unsigned long long)mv_hist_quantile(&handover, 500000),
 	       (unsigned long long)mv_hist_quantile(&handover, 990000));
-	pcpus_finish(&change.pcpus);
+	pcpus_destroy(change.pcpus);
 	vm_finish(&change.vm);
 }
 

@@ -78,8 +78,6 @@ static struct vm vm;
 static struct vcpu vcpus[N];
 static struct vcpu_thread vcpu_threads[N];
 static struct machine machine;
-static struct sched_entity entities[2 * N];
-static struct pcpus pcpus = { .entity = entities };
 static struct mv_result results[N];
 static struct mv_hint hint_pages[N];
 static union {
@@ -707,7 +705,6 @@ bool pcpus_yield_to(struct pcpus *p, unsigned i, unsigned target, uint64_t *ret_
 }
 
 /* Nobody's timer expires. */
-void pcpus_kick_in(struct pcpus *p, unsigned i, uint64_t ns);
 void pcpus_kick_in(struct pcpus *p, unsigned i, uint64_t ns)
 {
 	(void)p, (void)i, (void)ns;
@@ -717,6 +714,12 @@ bool pcpus_slice_is_over(struct pcpus *p, unsigned i)
 {
 	(void)p, (void)i;
 	return w.slice_over[explore_self()];
+}
+
+int pcpus_held_by(const struct pcpus *p, unsigned i)
+{
+	(void)p, (void)i;
+	return 0;
 }
 
 uint64_t pcpus_expired_ns(const struct pcpus *p, unsigned i)
@@ -746,7 +749,7 @@ static void vcpu_thread(unsigned self)
 					.blocked = exits_wait_for_phase };
 
 	host_stack[self] = (uintptr_t)__builtin_frame_address(0);
-	vcpu_run_loop(&vcpus[self], &pcpus, vcpu_threads[self].i, &handler);
+	vcpu_run_loop(&vcpus[self], NULL, vcpu_threads[self].i, &handler);
 	if (!wrong)
 		wrong = "a vCPU's thread ends";
 }

@@ -25,7 +25,7 @@ static void await_kick(void)
 
 static bool make_call(struct actor *a)
 {
-	struct pcpus *p = &a->stage->pcpus;
+	struct pcpus *p = a->stage->pcpus;
 
 	switch (a->call) {
 	case ACQUIRE:
@@ -74,7 +74,7 @@ static void *act(void *argument)
 	struct error err;
 	bool goes_on = true;
 
-	a->attached = pcpus_attach(&a->stage->pcpus, a->i, &err);
+	a->attached = pcpus_attach(a->stage->pcpus, a->i, &err);
 	while (goes_on) {
 		pthread_mutex_lock(&a->stage->lock);
 		a->busy = false;
@@ -119,9 +119,9 @@ bool stage_call(struct stage *s, unsigned i, enum call call)
 
 static enum sched_state state_of(struct stage *s, unsigned i)
 {
-	pthread_mutex_lock(&s->pcpus.lock);
-	enum sched_state state = s->pcpus.entity[i].state;
-	pthread_mutex_unlock(&s->pcpus.lock);
+	pthread_mutex_lock(&s->pcpus->lock);
+	enum sched_state state = s->pcpus->entity[i].state;
+	pthread_mutex_unlock(&s->pcpus->lock);
 	return state;
 }
 
@@ -161,7 +161,7 @@ void stage_assert_runs_on(struct stage *s, unsigned i, unsigned pcpu)
 {
 	ck_assert(state_of(s, i) == SCHED_RUNNING);
 	ck_assert(stage_end(s, i));
-	ck_assert_uint_eq(s->pcpus.entity[i].pcpu, pcpu);
+	ck_assert_uint_eq(s->pcpus->entity[i].pcpu, pcpu);
 	ck_assert_int_eq(s->actor[i].host_cpu, s->host_cpu[pcpu]);
 }
 
@@ -231,9 +231,10 @@ void stage_start(struct stage *s, struct pcpu_config config)
 	config.host_cpu = s->host_cpu;
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_cond_init(&s->changed, NULL);
-	ck_assert_int_eq(pcpus_init(&s->pcpus, &config, &err), 0);
+	s->pcpus = pcpus_create(&config, &err);
+	ck_assert_ptr_nonnull(s->pcpus);
 	for (unsigned i = 0; i < NR; i++)
-		s->pcpus.waiter[i].hint = &s->hint[i];
+		pcpus_set_hint(s->pcpus, i, &s->hint[i]);
 	start_actors(s);
 	for (unsigned i = 0; i < NR; i++)
 		ck_assert_int_eq(s->actor[i].attached, 0);
@@ -248,11 +249,11 @@ void stage_start_busy(struct stage *s, uint64_t slice_ns)
 
 void stage_finish(struct stage *s)
 {
-	pcpus_stop(&s->pcpus);
+	pcpus_stop(s->pcpus);
 	for (unsigned i = 0; i < NR; i++) {
 		stage_end(s, i);
 		stage_begin(s, i, END);
 		pthread_join(s->actor[i].thread, NULL);
 	}
-	pcpus_finish(&s->pcpus);
+	pcpus_destroy(s->pcpus);
 }

@@ -10,6 +10,7 @@
 #include <pthread.h>
 
 #include "vcpu/sched/pcpu.h"
+#include "vcpu/sched/pcpu_state.h"
 
 /* vCPUs 0, 2, 3 and 5 are at home on pCPU 0, vCPUs 1 and 4 on pCPU 1. */
 #define NR_PCPUS 2
@@ -44,7 +45,7 @@ struct actor {
 };
 
 struct stage {
-	struct pcpus pcpus;
+	struct pcpus *pcpus;
 	int host_cpu[NR_PCPUS];
 	struct mv_hint hint[NR];
 	pthread_mutex_t lock; /* guards the actors */

@@ -91,7 +91,8 @@ static void set_up(unsigned nr_mechanisms, uint64_t duration_ns)
 				      .event_fd = eventfd(0, EFD_NONBLOCK) };
 	ck_assert_int_ge(e.machine.event_fd, 0);
 	phase_gate_init(&e.machine.gate);
-	ck_assert_int_eq(pcpus_init(&e.machine.pcpus, &config, &err), 0);
+	e.machine.pcpus = pcpus_create(&config, &err);
+	ck_assert_ptr_nonnull(e.machine.pcpus);
 	for (unsigned i = 0; i < NR_VMS; i++)
 		e.vm[i] = (struct vm){ .mem = { .ram = calloc(1, MEM_BYTES), .bytes = MEM_BYTES } };
 }
@@ -113,7 +114,7 @@ static void tear_down(void)
 {
 	for (unsigned i = 0; i < NR_VMS; i++)
 		free(e.vm[i].mem.ram);
-	pcpus_finish(&e.machine.pcpus);
+	pcpus_destroy(e.machine.pcpus);
 	phase_gate_finish(&e.machine.gate);
 	close(e.machine.event_fd);
 }

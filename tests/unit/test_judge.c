@@ -63,9 +63,24 @@ static void set_up_vm(unsigned vm)
 		r->result[i].n = (struct mv_counters){ .shootdowns = 10 + i, .oracle_reads = 100 };
 }
 
+/* On which nobody ever ran. */
+static struct pcpus *create_pcpus(unsigned nr_vms)
+{
+	static const int host_cpu[] = { 0 };
+	struct pcpu_config config = {
+		.host_cpu = host_cpu, .nr_pcpus = 1, .nr_vms = nr_vms, .nr_vcpus = NR_VCPUS
+	};
+	struct error err;
+	struct pcpus *pcpus = pcpus_create(&config, &err);
+
+	ck_assert_ptr_nonnull(pcpus);
+	return pcpus;
+}
+
 /* A run that went well, with results of all vCPUs under both mechanisms. */
 static void set_up_vms(unsigned nr_vms)
 {
+	pcpus_destroy(run.machine.pcpus);
 	memset(&run, 0, sizeof(run));
 	run.options = (struct options){ .nr_vcpus = NR_VCPUS,
 					.nr_vms = nr_vms,
@@ -78,7 +93,8 @@ static void set_up_vms(unsigned nr_vms)
 					.nr_vms = nr_vms,
 					.vm = run.vm,
 					.nr_vcpus = nr_vms * NR_VCPUS,
-					.thread = run.thread };
+					.thread = run.thread,
+					.pcpus = create_pcpus(nr_vms) };
 	for (unsigned vm = 0; vm < nr_vms; vm++)
 		set_up_vm(vm);
 	run.conducted.ending = ENDING_DONE;

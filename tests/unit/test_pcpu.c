@@ -221,7 +221,7 @@ START_TEST(the_policy_decides_and_sees_all_that_it_may_depend_on)
 	ck_assert_uint_eq(shown.pcpu, 1);
 	ck_assert_uint_eq(shown.nr_entities, NR);
 	ck_assert_uint_eq(shown.nr_gangs, 4);
-	ck_assert_uint_eq(shown.turn, sched_turn(&s.pcpus.config.slices, monotonic_ns()));
+	ck_assert_uint_eq(shown.turn, sched_turn(&s.pcpus->config.slices, monotonic_ns()));
 	for (unsigned i = 0; i < NR; i++) {
 		ck_assert_uint_eq(shown_entity[i].vm, expected[i].vm);
 		ck_assert_uint_eq(shown_entity[i].gang, expected[i].gang);
@@ -270,7 +270,7 @@ START_TEST(who_is_awaited_is_read_for_a_policy_that_asks)
 		s.hint[2].awaited = 3;
 		s.hint[4].critical = 1;
 		s.hint[NR - 1].awaited = 1;
-		s.pcpus.waiter[3].hint = NULL;
+		s.pcpus->waiter[3].hint = NULL;
 		ck_assert(stage_call(&s, 0, ACQUIRE));
 		stage_call(&s, 0, RELEASE);
 		for (unsigned i = 0; i < NR; i++)
@@ -316,9 +316,9 @@ START_TEST(at_the_end_nobody_waits_any_longer)
 	stage_begin_waiting(&s, 4, ACQUIRE);
 	stage_begin_waiting(&s, 1, YIELD);
 	stage_let_time_pass();
-	ck_assert(!pcpus_are_stopping(&s.pcpus));
-	pcpus_stop(&s.pcpus);
-	ck_assert(pcpus_are_stopping(&s.pcpus));
+	ck_assert(!pcpus_are_stopping(s.pcpus));
+	pcpus_stop(s.pcpus);
+	ck_assert(pcpus_are_stopping(s.pcpus));
 	ck_assert(!stage_end(&s, 1));
 	ck_assert(!stage_end(&s, 2));
 	ck_assert(!stage_end(&s, 3));
@@ -338,7 +338,7 @@ START_TEST(the_kernel_as_the_scheduler_gives_everybody_a_pcpu)
 	struct stage s;
 
 	stage_start(&s, stage_config(OVER_AT_ONCE));
-	pcpus_let_kernel_schedule(&s.pcpus, true);
+	pcpus_let_kernel_schedule(s.pcpus, true);
 	for (unsigned i = 0; i < NR; i++) {
 		ck_assert(stage_call(&s, i, ACQUIRE));
 		ck_assert_int_eq(s.actor[i].host_cpu, s.host_cpu[i % PER_VM % NR_PCPUS]);
@@ -346,7 +346,7 @@ START_TEST(the_kernel_as_the_scheduler_gives_everybody_a_pcpu)
 	ck_assert_uint_eq(stage_running(&s), BIT(NR) - 1);
 	stage_let_time_pass();
 	for (unsigned i = 0; i < NR; i++) {
-		ck_assert(!pcpus_slice_is_over(&s.pcpus, i));
+		ck_assert(!pcpus_slice_is_over(s.pcpus, i));
 		s.actor[i].target = (i + 1) % NR;
 		for (enum call c = PREEMPT; c <= YIELD_TO; c++) {
 			s.actor[i].waited_ns = 77;
@@ -358,7 +358,7 @@ START_TEST(the_kernel_as_the_scheduler_gives_everybody_a_pcpu)
 		stage_call(&s, i, RELEASE);
 	ck_assert_uint_eq(stage_running(&s), 0);
 
-	pcpus_let_kernel_schedule(&s.pcpus, false);
+	pcpus_let_kernel_schedule(s.pcpus, false);
 	ck_assert(stage_call(&s, 0, ACQUIRE));
 	ck_assert(stage_call(&s, 1, ACQUIRE));
 	stage_begin_waiting(&s, 2, ACQUIRE);
@@ -371,22 +371,23 @@ START_TEST(a_timer_that_cannot_be_had_is_reported)
 {
 	struct rlimit limit, no_timers = { 0 };
 	struct pcpu_config config = stage_config(NEVER_OVER);
-	struct pcpus p;
+	struct pcpus *p;
 	struct error err;
 	int host_cpu[NR_PCPUS];
 
 	stage_choose_host_cpus(host_cpu);
 	config.host_cpu = host_cpu;
-	ck_assert_int_eq(pcpus_init(&p, &config, &err), 0);
+	p = pcpus_create(&config, &err);
+	ck_assert_ptr_nonnull(p);
 	ck_assert_int_eq(getrlimit(RLIMIT_SIGPENDING, &limit), 0);
 	no_timers.rlim_max = limit.rlim_max;
 	ck_assert_int_eq(setrlimit(RLIMIT_SIGPENDING, &no_timers), 0);
-	int failed = pcpus_attach(&p, 0, &err);
+	int failed = pcpus_attach(p, 0, &err);
 	setrlimit(RLIMIT_SIGPENDING, &limit);
 	ck_assert_int_eq(failed, -1);
 	ck_assert_int_eq(err.status, EXIT_HOST);
 	ck_assert_ptr_nonnull(strstr(err.text, "cannot create a slice timer "));
-	pcpus_finish(&p);
+	pcpus_destroy(p);
 }
 END_TEST
 
@@ -403,7 +404,7 @@ static void *attach(void *argument)
 static int policy_after_attaching(int policy)
 {
 	struct pcpu_config config = stage_config(NEVER_OVER);
-	struct pcpus p;
+	struct pcpus *p;
 	struct error err;
 	int host_cpu[NR_PCPUS];
 	pthread_t thread;
@@ -411,11 +412,12 @@ static int policy_after_attaching(int policy)
 
 	stage_choose_host_cpus(host_cpu);
 	config.host_cpu = host_cpu;
-	ck_assert_int_eq(pcpus_init(&p, &config, &err), 0);
+	p = pcpus_create(&config, &err);
+	ck_assert_ptr_nonnull(p);
 	ck_assert_int_eq(sched_setscheduler(0, policy, &(struct sched_param){ 0 }), 0);
-	ck_assert_int_eq(pthread_create(&thread, NULL, attach, &p), 0);
+	ck_assert_int_eq(pthread_create(&thread, NULL, attach, p), 0);
 	pthread_join(thread, &after);
-	pcpus_finish(&p);
+	pcpus_destroy(p);
 	return (int)(intptr_t)after - 1;
 }
 
@@ -430,13 +432,12 @@ START_TEST(memory_that_cannot_be_had_is_reported)
 {
 	struct pcpu_config config = stage_config(NEVER_OVER);
 	static const int host_cpu[NR_PCPUS];
-	struct pcpus p;
 	struct error err;
 
 	config.host_cpu = host_cpu;
-	for (unsigned more = 0; more < 3 + NR_PCPUS; more++) {
+	for (unsigned more = 0; more < 4 + NR_PCPUS; more++) {
 		fail_allocation_after(more);
-		ck_assert_int_eq(pcpus_init(&p, &config, &err), -1);
+		ck_assert_ptr_null(pcpus_create(&config, &err));
 		ck_assert_int_eq(err.status, EXIT_HOST);
 		ck_assert_ptr_nonnull(strstr(err.text, "not enough memory for 6 vCPUs"));
 	}
@@ -451,7 +452,7 @@ START_TEST(slice_timers_are_gone_when_all_is_over)
 
 	stage_start(&s, stage_config(NEVER_OVER));
 	for (unsigned i = 0; i < NR; i++) {
-		timer[i] = s.pcpus.waiter[i].slice_timer;
+		timer[i] = s.pcpus->waiter[i].slice_timer;
 		ck_assert_int_eq(timer_gettime(timer[i], &when), 0);
 	}
 	stage_finish(&s);
@@ -465,7 +466,7 @@ END_TEST
 #define ROUNDS 2000
 
 struct crowd {
-	struct pcpus pcpus;
+	struct pcpus *pcpus;
 	unsigned owner[NR_PCPUS]; /* atomic: index + 1 of who has it, or 0 */
 	unsigned nr_clashes;	  /* atomic */
 	unsigned nr_attached;	  /* atomic */
@@ -479,7 +480,7 @@ struct member {
 
 static void take_possession(struct member *m)
 {
-	unsigned *owner = &m->crowd->owner[m->crowd->pcpus.entity[m->i].pcpu];
+	unsigned *owner = &m->crowd->owner[m->crowd->pcpus->entity[m->i].pcpu];
 
 	if (__atomic_exchange_n(owner, m->i + 1, __ATOMIC_SEQ_CST) != 0)
 		__atomic_fetch_add(&m->crowd->nr_clashes, 1, __ATOMIC_RELAXED);
@@ -487,7 +488,7 @@ static void take_possession(struct member *m)
 
 static void give_up_possession(struct member *m)
 {
-	unsigned *owner = &m->crowd->owner[m->crowd->pcpus.entity[m->i].pcpu];
+	unsigned *owner = &m->crowd->owner[m->crowd->pcpus->entity[m->i].pcpu];
 
 	if (__atomic_exchange_n(owner, 0, __ATOMIC_SEQ_CST) != m->i + 1)
 		__atomic_fetch_add(&m->crowd->nr_clashes, 1, __ATOMIC_RELAXED);
@@ -497,7 +498,7 @@ static void give_up_possession(struct member *m)
 static void *live(void *argument)
 {
 	struct member *m = argument;
-	struct pcpus *p = &m->crowd->pcpus;
+	struct pcpus *p = m->crowd->pcpus;
 	uint64_t random = m->i, waited_ns;
 	struct error err;
 
@@ -538,7 +539,8 @@ START_TEST(under_stress_a_pcpu_has_one_holder_and_nobody_is_forgotten)
 	stage_choose_host_cpus(host_cpu);
 	config.host_cpu = host_cpu;
 	stage_block_kicks();
-	ck_assert_int_eq(pcpus_init(&c.pcpus, &config, &err), 0);
+	c.pcpus = pcpus_create(&config, &err);
+	ck_assert_ptr_nonnull(c.pcpus);
 	for (unsigned i = 0; i < NR; i++) {
 		member[i] = (struct member){ .crowd = &c, .i = i };
 		ck_assert_int_eq(pthread_create(&member[i].thread, NULL, live, &member[i]), 0);
@@ -547,7 +549,7 @@ START_TEST(under_stress_a_pcpu_has_one_holder_and_nobody_is_forgotten)
 		pthread_join(member[i].thread, NULL);
 	ck_assert_uint_eq(c.nr_attached, NR);
 	ck_assert_uint_eq(c.nr_clashes, 0);
-	pcpus_finish(&c.pcpus);
+	pcpus_destroy(c.pcpus);
 }
 END_TEST
 

@@ -12,8 +12,8 @@
 static void start_recording(struct stage *s, struct schedule_log *log, struct pcpu_config config)
 {
 	*log = (struct schedule_log){ 0 };
-	config.record = log;
 	stage_start(s, config);
+	pcpus_set_schedule(s->pcpus, log, NULL);
 }
 
 /* vCPUs 0 and 1 have the pCPUs. */
@@ -57,11 +57,11 @@ static void play_a_part(struct stage *s)
 	stage_assert_runs_on(s, 0, 0);
 	stage_call(s, 3, BLOCK);
 	stage_call(s, 0, BLOCK);
-	pcpus_begin_part(&s->pcpus, 5);
+	pcpus_begin_part(s->pcpus, 5);
 	ck_assert(stage_call(s, 2, ACQUIRE));
 	ck_assert(stage_call(s, 1, ACQUIRE));
 	stage_begin_waiting(s, 0, ACQUIRE);
-	pcpus_stop(&s->pcpus);
+	pcpus_stop(s->pcpus);
 }
 
 static const struct decision of_a_part[] = {
@@ -81,12 +81,12 @@ START_TEST(what_is_recorded_is_what_happened)
 	uint64_t after_ns = monotonic_ns();
 	assert_recorded(&log, of_a_part, COUNT_OF(of_a_part));
 	ck_assert_uint_eq(log.entry[0].start_ns, 0);
-	ck_assert_uint_ge(s.pcpus.recorded_since_ns, before_ns);
+	ck_assert_uint_ge(s.pcpus->recorded_since_ns, before_ns);
 	for (size_t k = 0; k < log.nr; k++) {
 		const struct schedule_entry *e = &log.entry[k];
 
 		ck_assert((e->ran_ns == 0) == (e->end == SLICE_begins_phase));
-		ck_assert_uint_le(s.pcpus.recorded_since_ns + e->start_ns + e->ran_ns, after_ns);
+		ck_assert_uint_le(s.pcpus->recorded_since_ns + e->start_ns + e->ran_ns, after_ns);
 	}
 	/* pCPU 0, one after the other. */
 	ck_assert_uint_ge(log.entry[2].start_ns, log.entry[0].ran_ns);
@@ -109,16 +109,16 @@ START_TEST(the_way_out_of_a_phase_is_not_recorded)
 
 	start_recording_busy(&s, &log, NEVER_OVER);
 	stage_begin_waiting(&s, 2, ACQUIRE);
-	pcpus_end_part(&s.pcpus);
+	pcpus_end_part(s.pcpus);
 	stage_begin_waiting(&s, 0, YIELD);
 	stage_assert_runs_on(&s, 2, 0);
 	stage_call(&s, 2, BLOCK);
 	stage_assert_runs_on(&s, 0, 0);
 	stage_call(&s, 0, BLOCK);
 	stage_call(&s, 1, BLOCK);
-	pcpus_begin_part(&s.pcpus, 5);
+	pcpus_begin_part(s.pcpus, 5);
 	ck_assert(stage_call(&s, 2, ACQUIRE));
-	pcpus_stop(&s.pcpus);
+	pcpus_stop(s.pcpus);
 	assert_recorded(&log, expected, COUNT_OF(expected));
 	finish_recording(&s, &log);
 }
@@ -140,9 +140,9 @@ START_TEST(a_slice_that_is_ended_by_force_lasted_until_then)
 	stage_assert_runs_on(&s, 2, 0);
 	ck_assert(stage_call(&s, 2, AWAIT_KICK));
 	stage_call(&s, 2, RELEASE);
-	pcpus_stop(&s.pcpus);
-	ck_assert_uint_eq(s.pcpus.recorded_since_ns + log.entry[0].ran_ns,
-			  pcpus_expired_ns(&s.pcpus, 2));
+	pcpus_stop(s.pcpus);
+	ck_assert_uint_eq(s.pcpus->recorded_since_ns + log.entry[0].ran_ns,
+			  pcpus_expired_ns(s.pcpus, 2));
 	ck_assert_uint_eq(log.entry[2].ran_ns, OVER_AT_ONCE);
 	ck_assert_uint_eq(log.entry[3].vcpu, 0); /* which waited while vCPU 2 ran */
 	log.nr--;
@@ -162,9 +162,9 @@ START_TEST(who_halts_within_its_slice_or_has_no_timer_was_not_forced)
 	start_recording_busy(&s, &log, NEVER_OVER);
 	stage_begin_waiting(&s, 2, ACQUIRE);
 	stage_call(&s, 0, RELEASE); /* it is timed */
-	s.pcpus.pcpu[1].slice_end_ns = s.pcpus.pcpu[1].slice_start_ns;
+	s.pcpus->pcpu[1].slice_end_ns = s.pcpus->pcpu[1].slice_start_ns;
 	stage_call(&s, 1, RELEASE);
-	pcpus_stop(&s.pcpus);
+	pcpus_stop(s.pcpus);
 	assert_recorded(&log, expected, COUNT_OF(expected));
 	for (unsigned k = 0; k < 2; k++) {
 		ck_assert_uint_gt(log.entry[k].ran_ns, 0);
@@ -185,10 +185,10 @@ START_TEST(who_keeps_its_pcpu_begins_another_slice)
 	stage_let_time_pass();
 	uint64_t before_ns = monotonic_ns();
 	ck_assert(stage_call(&s, 0, PREEMPT));
-	pcpus_stop(&s.pcpus);
+	pcpus_stop(s.pcpus);
 	assert_recorded(&log, expected, COUNT_OF(expected));
 	/* No timer ended it, so it lasted until it was looked at. */
-	ck_assert_uint_ge(s.pcpus.recorded_since_ns + log.entry[0].ran_ns, before_ns);
+	ck_assert_uint_ge(s.pcpus->recorded_since_ns + log.entry[0].ran_ns, before_ns);
 	ck_assert_uint_ge(log.entry[1].start_ns, log.entry[0].ran_ns);
 	finish_recording(&s, &log);
 }
@@ -197,11 +197,10 @@ END_TEST
 START_TEST(pcpus_do_without_a_log_that_is_full)
 {
 	struct schedule_log log = { .nr = SCHEDULE_MAX_ENTRIES, .room = SCHEDULE_MAX_ENTRIES };
-	struct pcpu_config config = stage_config(NEVER_OVER);
 	struct stage s;
 
-	config.record = &log;
-	stage_start(&s, config);
+	stage_start(&s, stage_config(NEVER_OVER));
+	pcpus_set_schedule(s.pcpus, &log, NULL);
 	play_a_part(&s);
 	stage_finish(&s);
 	ck_assert_uint_eq(log.lost, COUNT_OF(of_a_part));
@@ -228,9 +227,9 @@ static void start_rerun(struct rerun *r, const struct schedule_entry *entry, siz
 	for (size_t k = 0; k < nr; k++)
 		schedule_log_add(&r->log, &entry[k]);
 	ck_assert_int_eq(replay_init(&r->replay, &r->log, NR_PCPUS, NR, patience_ns), 0);
-	config.replay = &r->replay;
 	config.grace_ns = grace_ns;
 	stage_start(&r->stage, config);
+	pcpus_set_schedule(r->stage.pcpus, NULL, &r->replay);
 }
 
 #define START_RERUN(r, entries) start_rerun(r, entries, COUNT_OF(entries), PATIENT_NS, 0)
@@ -244,7 +243,7 @@ static void finish_rerun(struct rerun *r)
 
 static uint64_t slice_ns(struct rerun *r, unsigned pcpu)
 {
-	const struct pcpu *c = &r->stage.pcpus.pcpu[pcpu];
+	const struct pcpu *c = &r->stage.pcpus->pcpu[pcpu];
 
 	return c->slice_end_ns - c->slice_start_ns;
 }
@@ -328,13 +327,13 @@ START_TEST(a_slice_is_ended_by_force_after_the_recorded_time)
 	ck_assert_uint_eq(slice_ns(&r, 1), 10 + NEVER_OVER);
 	/* vCPU 2 is due and may come at any time: vCPU 0 has to go, though nobody waits. */
 	ck_assert(stage_call(&r.stage, 0, AWAIT_KICK));
-	ck_assert(pcpus_slice_is_over(&r.stage.pcpus, 0));
+	ck_assert(pcpus_slice_is_over(r.stage.pcpus, 0));
 	stage_begin_waiting(&r.stage, 0, PREEMPT);
 	stage_begin_waiting(&r.stage, 3, ACQUIRE);
 	ck_assert_uint_eq(stage_running(&r.stage), BIT(1));
 	ck_assert(stage_call(&r.stage, 2, ACQUIRE));
 	stage_assert_runs_on(&r.stage, 2, 0);
-	ck_assert_uint_eq(pcpus_expired_ns(&r.stage.pcpus, 2), 0);
+	ck_assert_uint_eq(pcpus_expired_ns(r.stage.pcpus, 2), 0);
 	assert_counts(&r, 3, 1, 0);
 	finish_rerun(&r);
 }
@@ -353,13 +352,13 @@ START_TEST(who_has_waited_for_a_slice_to_end_is_told_when_it_did_in_a_replay_too
 	START_RERUN(&r, entries);
 	stage_begin_waiting(&r.stage, 2, ACQUIRE);
 	ck_assert(stage_call(&r.stage, 0, ACQUIRE));
-	uint64_t end_ns = r.stage.pcpus.pcpu[1].slice_end_ns;
+	uint64_t end_ns = r.stage.pcpus->pcpu[1].slice_end_ns;
 	ck_assert(stage_call(&r.stage, 0, AWAIT_KICK));
 	ck_assert(stage_call(&r.stage, 0, PREEMPT));
 	stage_assert_runs_on(&r.stage, 2, 1);
 	stage_assert_runs_on(&r.stage, 0, 0);
-	ck_assert_uint_eq(pcpus_expired_ns(&r.stage.pcpus, 2), end_ns);
-	ck_assert_uint_eq(pcpus_expired_ns(&r.stage.pcpus, 0), 0);
+	ck_assert_uint_eq(pcpus_expired_ns(r.stage.pcpus, 2), end_ns);
+	ck_assert_uint_eq(pcpus_expired_ns(r.stage.pcpus, 0), 0);
 	finish_rerun(&r);
 }
 END_TEST
@@ -433,7 +432,7 @@ START_TEST(a_recorded_slice_has_no_grace_but_one_of_the_policy_has)
 	ck_assert(stage_call(&r.stage, 0, PREEMPT));
 	stage_assert_runs_on(&r.stage, 0, 1);
 	stage_begin_waiting(&r.stage, 1, ACQUIRE);
-	r.stage.pcpus.pcpu[1].slice_end_ns = 0;
+	r.stage.pcpus->pcpu[1].slice_end_ns = 0;
 	ck_assert(stage_call(&r.stage, 0, PREEMPT));
 	ck_assert_uint_eq(stage_running(&r.stage), BIT(0));
 	ck_assert_uint_eq(slice_ns(&r, 1), grace_ns);
@@ -460,8 +459,8 @@ START_TEST(where_nothing_is_recorded_the_policy_decides)
 	stage_call(&r.stage, 3, RELEASE);
 	stage_assert_runs_on(&r.stage, 2, 0);
 	/* Nobody waits at home, and nobody is due. */
-	r.stage.pcpus.pcpu[1].slice_end_ns = 0;
-	ck_assert(!pcpus_slice_is_over(&r.stage.pcpus, 1));
+	r.stage.pcpus->pcpu[1].slice_end_ns = 0;
+	ck_assert(!pcpus_slice_is_over(r.stage.pcpus, 1));
 	ck_assert(stage_call(&r.stage, 1, PREEMPT));
 	assert_counts(&r, 0, 0, 3);
 	finish_rerun(&r);
@@ -508,7 +507,7 @@ START_TEST(who_waits_for_the_next_phase_is_not_waited_for)
 	ck_assert(stage_call(&r.stage, 2, ACQUIRE));
 	stage_assert_runs_on(&r.stage, 2, 0);
 	stage_call(&r.stage, 2, BLOCK);
-	pcpus_begin_part(&r.stage.pcpus, 0);
+	pcpus_begin_part(r.stage.pcpus, 0);
 	stage_begin_waiting(&r.stage, 0, ACQUIRE);
 	ck_assert(stage_call(&r.stage, 2, ACQUIRE));
 	stage_assert_runs_on(&r.stage, 2, 1);
@@ -542,14 +541,14 @@ START_TEST(the_way_out_of_a_phase_is_the_policys)
 	stage_begin_waiting(&r.stage, 3, ACQUIRE);
 	stage_begin_waiting(&r.stage, 0, YIELD); /* now vCPU 2 is due */
 	ck_assert_uint_eq(stage_running(&r.stage), BIT(4));
-	pcpus_end_part(&r.stage.pcpus);
+	pcpus_end_part(r.stage.pcpus);
 	stage_assert_runs_on(&r.stage, 3, 0);
 	stage_call(&r.stage, 3, BLOCK);
 	stage_assert_runs_on(&r.stage, 0, 0);
 	stage_call(&r.stage, 0, BLOCK);
 	stage_call(&r.stage, 4, BLOCK);
 	assert_counts(&r, 2, 1, 1);
-	pcpus_begin_part(&r.stage.pcpus, 0);
+	pcpus_begin_part(r.stage.pcpus, 0);
 	ck_assert(stage_call(&r.stage, 2, ACQUIRE));
 	stage_assert_runs_on(&r.stage, 2, 1);
 	assert_counts(&r, 3, 1, 1);
@@ -603,7 +602,7 @@ START_TEST(a_replay_that_waits_in_vain_says_so_and_leaves_the_rest_to_the_policy
 	stage_call(&r.stage, 1, BLOCK);
 	assert_counts(&r, 0, 0, 2);
 	/* The next part is followed again, and loses patience once more. */
-	pcpus_begin_part(&r.stage.pcpus, 0);
+	pcpus_begin_part(r.stage.pcpus, 0);
 	ck_assert(stage_call(&r.stage, 5, ACQUIRE));
 	stage_assert_runs_on(&r.stage, 5, 1);
 	ck_assert(stage_call(&r.stage, 0, ACQUIRE));
@@ -626,7 +625,7 @@ START_TEST(nobody_waits_for_a_replay_at_the_end)
 	START_RERUN(&r, entries);
 	stage_begin_waiting(&r.stage, 2, ACQUIRE);
 	ck_assert(stage_call(&r.stage, 0, ACQUIRE));
-	pcpus_stop(&r.stage.pcpus);
+	pcpus_stop(r.stage.pcpus);
 	ck_assert(!stage_end(&r.stage, 2));
 	stage_call(&r.stage, 0, RELEASE); /* which counts no more: it was stopped */
 	assert_counts(&r, 1, 0, 0);
@@ -645,9 +644,8 @@ START_TEST(a_recording_is_replayed_by_the_same_calls_and_recorded_alike)
 	play_a_part(&s);
 	stage_finish(&s);
 	ck_assert_int_eq(replay_init(&replay, &first, NR_PCPUS, NR, PATIENT_NS), 0);
-	config.replay = &replay;
-	config.record = &second;
 	stage_start(&s, config);
+	pcpus_set_schedule(s.pcpus, &second, &replay);
 	play_a_part(&s);
 	assert_recorded(&second, of_a_part, COUNT_OF(of_a_part));
 	ck_assert_uint_eq(replay.counts.followed, replay.counts.decisions);

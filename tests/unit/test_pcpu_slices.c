@@ -18,7 +18,7 @@ START_TEST(nobody_is_preempted_before_the_slice_is_over)
 	stage_start_busy(&s, NEVER_OVER);
 	stage_begin_waiting(&s, 2, ACQUIRE);
 	s.actor[0].waited_ns = 77;
-	ck_assert(!pcpus_slice_is_over(&s.pcpus, 0));
+	ck_assert(!pcpus_slice_is_over(s.pcpus, 0));
 	ck_assert(stage_call(&s, 0, PREEMPT));
 	ck_assert_uint_eq(s.actor[0].waited_ns, 0);
 	ck_assert_uint_eq(stage_running(&s), BIT(0) | BIT(1));
@@ -34,7 +34,7 @@ START_TEST(after_the_slice_the_pcpu_goes_to_who_has_waited_longest)
 	stage_begin_waiting(&s, 3, ACQUIRE);
 	stage_begin_waiting(&s, 2, ACQUIRE);
 	stage_let_time_pass();
-	ck_assert(pcpus_slice_is_over(&s.pcpus, 0));
+	ck_assert(pcpus_slice_is_over(s.pcpus, 0));
 	stage_begin_waiting(&s, 0, PREEMPT);
 	stage_assert_runs_on(&s, 3, 0);
 	stage_let_time_pass();
@@ -55,8 +55,8 @@ START_TEST(a_slice_goes_on_while_nobody_waits_at_home)
 	stage_start_busy(&s, OVER_AT_ONCE);
 	stage_begin_waiting(&s, 4, ACQUIRE);
 	stage_let_time_pass();
-	ck_assert(!pcpus_slice_is_over(&s.pcpus, 0));
-	ck_assert(pcpus_slice_is_over(&s.pcpus, 1));
+	ck_assert(!pcpus_slice_is_over(s.pcpus, 0));
+	ck_assert(pcpus_slice_is_over(s.pcpus, 1));
 	s.actor[0].waited_ns = 77;
 	ck_assert(stage_call(&s, 0, PREEMPT));
 	ck_assert_uint_eq(s.actor[0].waited_ns, 0);
@@ -79,7 +79,7 @@ START_TEST(the_first_slice_of_the_first_vcpu_has_its_jitter_as_well)
 		stage_start(&s, config);
 		ck_assert(stage_call(&s, 0, ACQUIRE));
 		stage_assert_runs_on(&s, 0, 0);
-		uint64_t ns = s.pcpus.pcpu[0].slice_end_ns - s.pcpus.pcpu[0].slice_start_ns;
+		uint64_t ns = s.pcpus->pcpu[0].slice_end_ns - s.pcpus->pcpu[0].slice_start_ns;
 		ck_assert_uint_ge(ns, 75000000);
 		ck_assert_uint_le(ns, 125000000);
 		shortest_ns = ns < shortest_ns ? ns : shortest_ns;
@@ -104,12 +104,12 @@ START_TEST(what_slices_were_asked_for_and_had_is_summed_up)
 		sched_yield();
 	stage_begin_waiting(&s, 0, PREEMPT);
 	stage_assert_runs_on(&s, 2, 0);
-	sums = pcpus_slice_sums(&s.pcpus);
+	sums = pcpus_slice_sums(s.pcpus);
 	ck_assert_uint_eq(sums.nr, 1);
 	ck_assert_uint_ge(sums.asked_ns, asked_ns);
 	ck_assert_uint_ge(sums.had_ns, sums.asked_ns + 2 * asked_ns);
 	stage_call(&s, 2, BLOCK); /* by itself: its length was nobody's wish */
-	ck_assert_uint_eq(pcpus_slice_sums(&s.pcpus).nr, 1);
+	ck_assert_uint_eq(pcpus_slice_sums(s.pcpus).nr, 1);
 	stage_finish(&s);
 }
 END_TEST
@@ -135,13 +135,13 @@ START_TEST(a_real_time_thread_lets_others_ask_before_it_goes_on)
 
 	stage_start_busy(&s, OVER_AT_ONCE);
 	unsigned before = times_yielded();
-	pcpus_slice_is_over(&s.pcpus, 0);
+	pcpus_slice_is_over(s.pcpus, 0);
 	ck_assert_uint_eq(times_yielded(), before);
 	stage_finish(&s);
 	pretend_policy(SCHED_RR | SCHED_RESET_ON_FORK);
 	stage_start_busy(&s, OVER_AT_ONCE);
 	before = times_yielded();
-	pcpus_slice_is_over(&s.pcpus, 0);
+	pcpus_slice_is_over(s.pcpus, 0);
 	ck_assert_uint_eq(times_yielded(), before + 1);
 	pretend_policy(-1);
 	stage_finish(&s);
@@ -168,12 +168,12 @@ START_TEST(a_preemption_with_nobody_waiting_begins_a_new_slice)
 	uint64_t waits = monotonic_ns() / slice_ns;
 	/* Whoever has been given way to was waiting for the end of the second slice. */
 	ck_assert(stage_call(&s, 0, AWAIT_KICK));
-	ck_assert(pcpus_slice_is_over(&s.pcpus, 0));
+	ck_assert(pcpus_slice_is_over(s.pcpus, 0));
 	stage_begin_waiting(&s, 0, PREEMPT);
 	stage_assert_runs_on(&s, 2, 0);
-	ck_assert_uint_gt(pcpus_expired_ns(&s.pcpus, 2) / slice_ns, first + 1);
+	ck_assert_uint_gt(pcpus_expired_ns(s.pcpus, 2) / slice_ns, first + 1);
 	/* That was when vCPU 2 came, if a busy machine kept it from coming earlier. */
-	ck_assert_uint_le(pcpus_expired_ns(&s.pcpus, 2) / slice_ns,
+	ck_assert_uint_le(pcpus_expired_ns(s.pcpus, 2) / slice_ns,
 			  waits > begun ? waits : begun + 1);
 	stage_finish(&s);
 }
@@ -187,12 +187,12 @@ START_TEST(a_slice_that_somebody_waits_for_ends_with_a_kick)
 	stage_start_busy(&s, 50000000);
 	stage_begin_waiting(&s, 2, ACQUIRE);
 	ck_assert(stage_call(&s, 0, AWAIT_KICK));
-	ck_assert(pcpus_slice_is_over(&s.pcpus, 0));
+	ck_assert(pcpus_slice_is_over(s.pcpus, 0));
 	stage_begin_waiting(&s, 0, PREEMPT);
 	stage_assert_runs_on(&s, 2, 0);
 	/* Here somebody waits from the slice's beginning on. */
 	ck_assert(stage_call(&s, 2, AWAIT_KICK));
-	ck_assert(pcpus_slice_is_over(&s.pcpus, 2));
+	ck_assert(pcpus_slice_is_over(s.pcpus, 2));
 	stage_finish(&s);
 }
 END_TEST
@@ -207,7 +207,7 @@ START_TEST(who_gets_a_released_pcpu_is_kicked_for_those_who_still_wait)
 	stage_call(&s, 0, RELEASE);
 	stage_assert_runs_on(&s, 2, 0);
 	ck_assert(stage_call(&s, 2, AWAIT_KICK));
-	ck_assert(pcpus_slice_is_over(&s.pcpus, 2));
+	ck_assert(pcpus_slice_is_over(s.pcpus, 2));
 	stage_finish(&s);
 }
 END_TEST
@@ -222,7 +222,7 @@ START_TEST(who_comes_back_has_the_holder_kicked_whose_slice_nobody_waited_for)
 	stage_assert_runs_on(&s, 2, 0); /* and that of vCPU 2 has none, until: */
 	stage_begin_waiting(&s, 0, ACQUIRE);
 	ck_assert(stage_call(&s, 2, AWAIT_KICK));
-	ck_assert(pcpus_slice_is_over(&s.pcpus, 2));
+	ck_assert(pcpus_slice_is_over(s.pcpus, 2));
 	stage_finish(&s);
 }
 END_TEST
@@ -239,7 +239,7 @@ START_TEST(a_visitor_that_has_to_go_has_the_holder_of_its_home_kicked)
 	stage_begin_waiting(&s, 3, YIELD);
 	stage_assert_runs_on(&s, 4, 1);
 	ck_assert(stage_call(&s, 0, AWAIT_KICK));
-	ck_assert(pcpus_slice_is_over(&s.pcpus, 0));
+	ck_assert(pcpus_slice_is_over(s.pcpus, 0));
 	stage_finish(&s);
 }
 END_TEST
@@ -264,7 +264,7 @@ START_TEST(only_who_was_waiting_for_a_slice_to_end_is_told_when_it_did)
 	struct stage s;
 
 	stage_start_busy(&s, OVER_AT_ONCE);
-	ck_assert_uint_eq(pcpus_expired_ns(&s.pcpus, 0), 0);
+	ck_assert_uint_eq(pcpus_expired_ns(s.pcpus, 0), 0);
 	stage_let_time_pass();
 	/* A slice that lasts on since nobody waits ends when somebody comes. */
 	uint64_t before_ns = monotonic_ns();
@@ -273,15 +273,15 @@ START_TEST(only_who_was_waiting_for_a_slice_to_end_is_told_when_it_did)
 	ck_assert(stage_call(&s, 0, AWAIT_KICK));
 	stage_begin_waiting(&s, 0, PREEMPT);
 	stage_assert_runs_on(&s, 2, 0);
-	ck_assert_uint_ge(pcpus_expired_ns(&s.pcpus, 2), before_ns);
-	ck_assert_uint_le(pcpus_expired_ns(&s.pcpus, 2), after_ns);
+	ck_assert_uint_ge(pcpus_expired_ns(s.pcpus, 2), before_ns);
+	ck_assert_uint_le(pcpus_expired_ns(s.pcpus, 2), after_ns);
 
 	stage_begin_waiting(&s, 2, YIELD);
 	stage_assert_runs_on(&s, 0, 0);
-	ck_assert_uint_eq(pcpus_expired_ns(&s.pcpus, 0), 0);
+	ck_assert_uint_eq(pcpus_expired_ns(s.pcpus, 0), 0);
 	stage_call(&s, 0, RELEASE);
 	stage_assert_runs_on(&s, 2, 0);
-	ck_assert_uint_eq(pcpus_expired_ns(&s.pcpus, 2), 0);
+	ck_assert_uint_eq(pcpus_expired_ns(s.pcpus, 2), 0);
 	stage_finish(&s);
 }
 END_TEST
@@ -318,8 +318,8 @@ START_TEST(a_slice_is_extended_once_for_who_is_inside_a_shootdown)
 	ck_assert(stage_call(&s, 0, AWAIT_KICK)); /* at the end of the grace */
 	stage_begin_waiting(&s, 0, PREEMPT);
 	stage_assert_runs_on(&s, 2, 0);
-	ck_assert_uint_ge(pcpus_expired_ns(&s.pcpus, 2), before_ns + grace_ns);
-	ck_assert_uint_le(pcpus_expired_ns(&s.pcpus, 2), after_ns + grace_ns);
+	ck_assert_uint_ge(pcpus_expired_ns(s.pcpus, 2), before_ns + grace_ns);
+	ck_assert_uint_le(pcpus_expired_ns(s.pcpus, 2), after_ns + grace_ns);
 
 	/* The next slice may be extended again. */
 	stage_begin_waiting(&s, 2, YIELD);
@@ -343,7 +343,7 @@ START_TEST(the_grace_ends_with_a_kick)
 	/* The slice that is extended may have had a kick of its own. */
 	do
 		ck_assert(stage_call(&s, 0, AWAIT_KICK));
-	while (!pcpus_slice_is_over(&s.pcpus, 0));
+	while (!pcpus_slice_is_over(s.pcpus, 0));
 	stage_finish(&s);
 }
 END_TEST
@@ -354,9 +354,9 @@ START_TEST(within_the_grace_the_slice_is_not_over)
 
 	start_with_grace(&s, NEVER_OVER);
 	s.hint[0].critical = 1;
-	ck_assert(pcpus_slice_is_over(&s.pcpus, 0));
+	ck_assert(pcpus_slice_is_over(s.pcpus, 0));
 	ck_assert(stage_call(&s, 0, PREEMPT));
-	ck_assert(!pcpus_slice_is_over(&s.pcpus, 0));
+	ck_assert(!pcpus_slice_is_over(s.pcpus, 0));
 	ck_assert(stage_call(&s, 0, PREEMPT));
 	ck_assert_uint_eq(stage_running(&s), BIT(0) | BIT(1));
 	stage_finish(&s);
@@ -377,7 +377,7 @@ START_TEST(no_grace_for_who_does_not_ask_or_where_there_is_none)
 		start_with_grace(&s, table[k].grace_ns);
 		s.hint[0].critical = table[k].critical;
 		if (!table[k].has_hint)
-			s.pcpus.waiter[0].hint = NULL;
+			s.pcpus->waiter[0].hint = NULL;
 		stage_begin_waiting(&s, 0, PREEMPT);
 		stage_assert_runs_on(&s, 2, 0);
 		ck_assert_uint_eq(s.hint[0].extended, 0);

@@ -72,7 +72,7 @@ struct guest {
 };
 
 struct bed {
-	struct pcpus pcpus;
+	struct pcpus *pcpus;
 	int host_cpu[NR_PCPUS];
 	struct guest guest[NR];
 	pthread_mutex_t lock; /* guards the order */
@@ -89,9 +89,9 @@ static uint8_t byte_of(struct guest *g)
 
 static enum sched_state state_of(unsigned i)
 {
-	pthread_mutex_lock(&bed.pcpus.lock);
-	enum sched_state state = bed.pcpus.entity[i].state;
-	pthread_mutex_unlock(&bed.pcpus.lock);
+	pthread_mutex_lock(&bed.pcpus->lock);
+	enum sched_state state = bed.pcpus->entity[i].state;
+	pthread_mutex_unlock(&bed.pcpus->lock);
 	return state;
 }
 
@@ -177,7 +177,7 @@ STAND_IN(void, vcpu_run, struct vcpu *v, struct vcpu_exit *ret_exit)
 	ret_exit->is_write = g->now == STORE;
 	memset(g->kvm_data, ENTRY_DATA, sizeof(g->kvm_data));
 	if (g->now == HOLD) {
-		while (!pcpus_are_stopping(&bed.pcpus))
+		while (!pcpus_are_stopping(bed.pcpus))
 			sched_yield();
 	} else if (g->now == KICKED || g->now == KICKED_IDLE || g->now == KICKED_RESET) {
 		be_kicked(g, ret_exit);
@@ -201,7 +201,7 @@ static bool is_timer_armed(const struct guest *g)
 {
 	struct itimerspec when;
 
-	timer_gettime(bed.pcpus.waiter[g->i].slice_timer, &when);
+	timer_gettime(bed.pcpus->waiter[g->i].slice_timer, &when);
 	return when.it_value.tv_sec || when.it_value.tv_nsec;
 }
 
@@ -261,7 +261,7 @@ STAND_IN(enum vcpu_idleness, vcpu_idleness, struct vcpu *v)
 STAND_IN(void, vcpu_drain_kick, void)
 {
 	if (self && self->stops_when_drain)
-		pcpus_stop(&bed.pcpus);
+		pcpus_stop(bed.pcpus);
 	__real_vcpu_drain_kick();
 }
 
@@ -319,7 +319,7 @@ static enum vcpu_action on_exit_of(void *context, struct vcpu *v, const struct v
 	case KICKED_RESET:
 		break;
 	}
-	pcpus_stop(&bed.pcpus);
+	pcpus_stop(bed.pcpus);
 	return VCPU_STOP;
 }
 
@@ -343,8 +343,8 @@ static void *run_guest(void *argument)
 	struct error err;
 
 	self = g;
-	if (!pcpus_attach(&bed.pcpus, g->i, &err))
-		vcpu_run_loop(&g->v, &bed.pcpus, g->i, &handler);
+	if (!pcpus_attach(bed.pcpus, g->i, &err))
+		vcpu_run_loop(&g->v, bed.pcpus, g->i, &handler);
 	return NULL;
 }
 
@@ -367,7 +367,7 @@ static void bed_finish(void)
 		trace_ring_destroy(bed.guest[i].v.trace);
 		ck_assert_uint_eq(bed.guest[i].byte_at_entry, 0);
 	}
-	pcpus_finish(&bed.pcpus);
+	pcpus_destroy(bed.pcpus);
 	pthread_mutex_destroy(&bed.lock);
 }
 
@@ -386,7 +386,8 @@ static void bed_init(uint64_t slice_ns)
 	stage_block_kicks();
 	config.host_cpu = bed.host_cpu;
 	pthread_mutex_init(&bed.lock, NULL);
-	ck_assert_int_eq(pcpus_init(&bed.pcpus, &config, &err), 0);
+	bed.pcpus = pcpus_create(&config, &err);
+	ck_assert_ptr_nonnull(bed.pcpus);
 	for (unsigned i = 0; i < NR; i++) {
 		struct guest *g = &bed.guest[i];
 
@@ -750,7 +751,7 @@ START_TEST(a_hand_over_counts_from_the_end_of_the_slice_before)
 	ck_assert_uint_eq(bed.guest[0].v.handover.count, 0);
 	ck_assert_uint_eq(handover->count, 1);
 	ck_assert_uint_eq(handover->max,
-			  bed.guest[2].v.entered_ns - pcpus_expired_ns(&bed.pcpus, 2));
+			  bed.guest[2].v.entered_ns - pcpus_expired_ns(bed.pcpus, 2));
 	ck_assert_uint_gt(handover->max, 0);
 	bed_finish();
 }

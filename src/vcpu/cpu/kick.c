@@ -9,6 +9,11 @@
 #include "vcpu/base/clock.h"
 #include "vcpu/cpu/vcpu.h"
 
+void vcpu_attach(struct vcpu *v)
+{
+	__atomic_store_n(&v->tid, (pid_t)syscall(SYS_gettid), __ATOMIC_RELEASE);
+}
+
 void vcpu_wait_kick(uint64_t wait_ns)
 {
 	struct timespec wait = timespec_of_ns(wait_ns);

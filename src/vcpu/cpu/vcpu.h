@@ -38,7 +38,7 @@ struct vcpu {
 	int fd;
 	struct kvm_run *run;
 	size_t run_bytes;
-	pid_t tid; /* of its thread, set before it first waits for a pCPU */
+	pid_t tid; /* atomic: of its thread, see vcpu_attach() */
 
 	const struct flush_primitive *flush;
 	uint64_t flush_pages_gpa;	    /* for FLUSH_VIA_steal_msr, see flush.h */
@@ -147,6 +147,10 @@ bool vcpu_wait_started(struct vcpu *v);
  */
 void vcpu_request_flush(struct vcpu *v);
 bool vcpu_flush_is_safe(const struct vcpu *v);
+
+/* Makes the calling thread that of v, the one that vcpu_kick() interrupts. Before v first waits
+ * for a pCPU. */
+void vcpu_attach(struct vcpu *v);
 
 /*
  * Takes back the kick that ended a run. Look at the reasons for a kick only

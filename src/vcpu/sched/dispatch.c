@@ -42,7 +42,7 @@ static void arm_slice_timer(struct pcpus *p, struct pcpu *c)
 static void record_begin(struct pcpus *p, unsigned pcpu)
 {
 	struct pcpu *c = &p->pcpu[pcpu];
-	struct schedule_log *log = p->config.record;
+	struct schedule_log *log = p->record;
 
 	if (!log || p->between_parts)
 		return;
@@ -73,14 +73,14 @@ static void end_slice(struct pcpus *p, struct pcpu *c, enum slice_end end)
 	if (p->between_parts)
 		return;
 	count_slice(p, c, end);
-	if (p->config.record) {
+	if (p->record) {
 		bool forced = slice_end_is_forced(end) && c->timed;
 		uint64_t end_ns = forced ? c->slice_end_ns : monotonic_ns();
 
-		schedule_log_end(p->config.record, c->recorded, end, end_ns - c->slice_start_ns);
+		schedule_log_end(p->record, c->recorded, end, end_ns - c->slice_start_ns);
 	}
-	if (p->config.replay)
-		replay_end_slice(p->config.replay, c->replayed, end);
+	if (p->replay)
+		replay_end_slice(p->replay, c->replayed, end);
 }
 
 /*
@@ -113,7 +113,7 @@ static void start_slice(struct pcpus *p, unsigned pcpu)
 	c->timed = false;
 	tell_extended(p, c, false);
 	record_begin(p, pcpu);
-	if (p->config.replay || __atomic_load_n(&p->real_time, __ATOMIC_RELAXED) ||
+	if (p->replay || __atomic_load_n(&p->real_time, __ATOMIC_RELAXED) ||
 	    sched_has_waiter(p->entity, p->nr_entities, pcpu))
 		arm_slice_timer(p, c);
 }
@@ -128,7 +128,7 @@ bool dispatch_is_wanted(const struct pcpus *p, unsigned i)
 	unsigned pcpu = p->entity[i].pcpu;
 
 	return sched_has_waiter(p->entity, p->nr_entities, pcpu) ||
-	       (p->config.replay && replay_is_due(p->config.replay, pcpu, i));
+	       (p->replay && replay_is_due(p->replay, pcpu, i));
 }
 
 /* The holder is inside a shootdown: its slice may last a little longer, once. */
@@ -146,7 +146,7 @@ static bool is_kept_in_replay(struct pcpus *p, unsigned i)
 	const struct pcpu *c = &p->pcpu[p->entity[i].pcpu];
 
 	return c->replayed && c->replayed->end == SLICE_kept &&
-	       replay_keeps(p->config.replay, p->entity[i].pcpu, i);
+	       replay_keeps(p->replay, p->entity[i].pcpu, i);
 }
 
 bool dispatch_keep(struct pcpus *p, unsigned i)
@@ -160,7 +160,7 @@ bool dispatch_keep(struct pcpus *p, unsigned i)
 	if (wanted && !repeated && !extended)
 		return false;
 	end_slice(p, c, SLICE_kept);
-	c->replayed = repeated ? replay_take(p->config.replay, pcpu) : NULL;
+	c->replayed = repeated ? replay_take(p->replay, pcpu) : NULL;
 	start_slice(p, pcpu);
 	if (extended) {
 		c->slice_end_ns = c->slice_start_ns + p->config.grace_ns;
@@ -216,7 +216,7 @@ static int choose(struct pcpus *p, unsigned pcpu)
 /* Whom a replay gives a free pCPU: who is due on it, or nobody; then whom the policy chooses. */
 static int choose_in_replay(struct pcpus *p, unsigned pcpu, bool by_policy)
 {
-	struct replay *r = p->config.replay;
+	struct replay *r = p->replay;
 	int next = replay_pick(r, p->entity, pcpu, monotonic_ns());
 
 	if (next == REPLAY_BY_POLICY && by_policy)
@@ -258,10 +258,10 @@ int dispatch_hand_over(struct pcpus *p, unsigned pcpu, enum slice_end end)
 	if (end == SLICE_halted && c->timed && monotonic_ns() >= c->slice_end_ns)
 		end = SLICE_idle;
 	end_slice(p, c, end);
-	if (end == SLICE_blocked && p->config.replay)
-		replay_leave_out(p->config.replay, (unsigned)c->current);
+	if (end == SLICE_blocked && p->replay)
+		replay_leave_out(p->replay, (unsigned)c->current);
 	c->current = NOBODY;
-	if (p->config.replay) {
+	if (p->replay) {
 		serve_idle(p, pcpu, expired_ns);
 		return NOBODY;
 	}
@@ -313,7 +313,7 @@ void dispatch_place(struct pcpus *p, unsigned i)
 		__atomic_store_n(&p->waiter[i].granted, 1, __ATOMIC_RELEASE);
 		return;
 	}
-	if (p->config.replay) {
+	if (p->replay) {
 		serve_idle(p, 0, 0);
 		return;
 	}
@@ -329,7 +329,7 @@ void dispatch_place(struct pcpus *p, unsigned i)
 
 void dispatch_check_replay(struct pcpus *p)
 {
-	if (!p->stopping && replay_lose_patience(p->config.replay, monotonic_ns()))
+	if (!p->stopping && replay_lose_patience(p->replay, monotonic_ns()))
 		serve_idle(p, 0, 0);
 }
 
@@ -345,8 +345,8 @@ void dispatch_end_part(struct pcpus *p)
 {
 	dispatch_stop_slices(p);
 	p->between_parts = true;
-	if (p->config.replay) {
-		replay_end_part(p->config.replay);
+	if (p->replay) {
+		replay_end_part(p->replay);
 		serve_idle(p, 0, 0);
 	}
 }

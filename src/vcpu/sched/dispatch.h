@@ -8,7 +8,7 @@
 #ifndef VCPU_DISPATCH_H
 #define VCPU_DISPATCH_H
 
-#include "vcpu/sched/pcpu.h"
+#include "vcpu/sched/pcpu_state.h"
 
 #define NOBODY (-1)
 

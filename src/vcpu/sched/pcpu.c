@@ -45,28 +45,39 @@ static int init_each_pcpu(struct pcpus *p)
 	return 0;
 }
 
-int pcpus_init(struct pcpus *p, const struct pcpu_config *config, struct error *err)
+static int init(struct pcpus *p, const struct pcpu_config *config, unsigned nr_entities)
 {
-	unsigned nr_entities = config->nr_vms * config->nr_vcpus;
-
-	*p = (struct pcpus){ .config = *config,
-			     .nr_entities = nr_entities,
-			     .random = config->seed };
+	p->config = *config;
+	p->nr_entities = nr_entities;
+	p->random = config->seed;
 	pthread_mutex_init(&p->lock, NULL);
 	p->pcpu = calloc(config->nr_pcpus, sizeof(*p->pcpu));
 	p->entity = calloc(nr_entities, sizeof(*p->entity));
 	p->waiter = calloc(nr_entities, sizeof(*p->waiter));
-	if (!p->pcpu || !p->entity || !p->waiter || init_each_pcpu(p)) {
-		pcpus_finish(p);
-		return error_set(err, EXIT_HOST, "not enough memory for %u vCPUs", nr_entities);
-	}
+	if (!p->pcpu || !p->entity || !p->waiter || init_each_pcpu(p))
+		return -1;
 	for (unsigned i = 0; i < nr_entities; i++)
 		p->entity[i] = make_entity(config, i);
 	return 0;
 }
 
-void pcpus_finish(struct pcpus *p)
+struct pcpus *pcpus_create(const struct pcpu_config *config, struct error *err)
 {
+	unsigned nr_entities = config->nr_vms * config->nr_vcpus;
+	struct pcpus *p = calloc(1, sizeof(*p));
+
+	if (!p || init(p, config, nr_entities)) {
+		pcpus_destroy(p);
+		error_set(err, EXIT_HOST, "not enough memory for %u vCPUs", nr_entities);
+		return NULL;
+	}
+	return p;
+}
+
+void pcpus_destroy(struct pcpus *p)
+{
+	if (!p)
+		return;
 	for (unsigned i = 0; p->waiter && i < p->nr_entities; i++) {
 		if (p->waiter[i].has_timer)
 			timer_delete(p->waiter[i].slice_timer);
@@ -77,6 +88,18 @@ void pcpus_finish(struct pcpus *p)
 	free(p->entity);
 	free(p->waiter);
 	pthread_mutex_destroy(&p->lock);
+	free(p);
+}
+
+void pcpus_set_schedule(struct pcpus *p, struct schedule_log *record, struct replay *replay)
+{
+	p->record = record;
+	p->replay = replay;
+}
+
+void pcpus_set_hint(struct pcpus *p, unsigned i, struct mv_hint *hint)
+{
+	p->waiter[i].hint = hint;
 }
 
 /* ---- threads ------------------------------------------------------------- */
@@ -108,7 +131,7 @@ int pcpus_attach(struct pcpus *p, unsigned i, struct error *err)
 static void wait_for_grant(struct pcpus *p, struct pcpu_waiter *w)
 {
 	struct timespec patience = { .tv_nsec = REPLAY_CHECK_NS };
-	const struct timespec *timeout = p->config.replay ? &patience : NULL;
+	const struct timespec *timeout = p->replay ? &patience : NULL;
 
 	while (!__atomic_load_n(&w->granted, __ATOMIC_ACQUIRE)) {
 		syscall(SYS_futex, &w->granted, FUTEX_WAIT_PRIVATE, 0, timeout);
@@ -246,12 +269,11 @@ void pcpus_let_kernel_schedule(struct pcpus *p, bool yes)
 void pcpus_begin_part(struct pcpus *p, uint32_t phase)
 {
 	pthread_mutex_lock(&p->lock);
-	if (p->config.record)
-		schedule_log_add(
-			p->config.record,
-			&(struct schedule_entry){ .vcpu = phase, .end = SLICE_begins_phase });
-	if (p->config.replay)
-		replay_begin_part(p->config.replay);
+	if (p->record)
+		schedule_log_add(p->record, &(struct schedule_entry){ .vcpu = phase,
+								      .end = SLICE_begins_phase });
+	if (p->replay)
+		replay_begin_part(p->replay);
 	p->between_parts = false;
 	pthread_mutex_unlock(&p->lock);
 }
@@ -261,6 +283,16 @@ void pcpus_end_part(struct pcpus *p)
 	pthread_mutex_lock(&p->lock);
 	dispatch_end_part(p);
 	pthread_mutex_unlock(&p->lock);
+}
+
+int pcpus_held_by(const struct pcpus *p, unsigned i)
+{
+	return p->kernel_schedules ? -1 : (int)p->entity[i].pcpu;
+}
+
+bool pcpus_is_blocked(const struct pcpus *p, unsigned i)
+{
+	return p->entity[i].state == SCHED_BLOCKED;
 }
 
 uint64_t pcpus_expired_ns(const struct pcpus *p, unsigned i)

@@ -15,84 +15,31 @@
 #ifndef VCPU_PCPU_H
 #define VCPU_PCPU_H
 
-#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/types.h>
-#include <time.h>
 
 #include "minivmm/abi.h"
-#include "vcpu/base/cpu_mask.h"
 #include "vcpu/base/error.h"
+#include "vcpu/sched/pcpu_config.h"
 #include "vcpu/sched/replay.h"
 #include "vcpu/sched/sched_policy.h"
 #include "vcpu/sched/schedule_log.h"
 
-/* How vCPUs share the pCPUs; times in nanoseconds. */
-struct pcpu_config {
-	const int *host_cpu; /* of each pCPU */
-	unsigned nr_pcpus;
-	unsigned nr_vms;
-	unsigned nr_vcpus; /* of each VM */
-	struct sched_slices slices;
-	uint64_t grace_ns; /* by which a slice may be extended once; 0: never */
-	const struct sched_policy *policy;
-	uint64_t seed;
-	struct schedule_log *record; /* takes down every decision; NULL: none does */
-	struct replay *replay;	     /* makes them, as long as it can; NULL: the policy does */
-};
+struct pcpus; /* pcpu_state.h defines it, for pcpu.c and dispatch.c alone */
 
-struct pcpu {
-	struct cpu_mask host_cpu; /* that one alone */
-	int current;		  /* index of the vCPU that holds it, or -1 */
-	uint64_t slice_start_ns;  /* CLOCK_MONOTONIC */
-	uint64_t slice_end_ns;
-	bool timed;			       /* the timer of `current` will end the slice */
-	bool extended;			       /* by the grace */
-	size_t recorded;		       /* index of its slice in the log */
-	const struct schedule_entry *replayed; /* that its slice repeats; NULL: the policy's */
-};
+/* NULL with an error (EXIT_HOST) if there is not enough memory. */
+struct pcpus *pcpus_create(const struct pcpu_config *config, struct error *err);
+/* After all threads have ended; NULL is fine. */
+void pcpus_destroy(struct pcpus *p);
 
-/* What the scheduler keeps for the thread of one vCPU. */
-struct pcpu_waiter {
-	struct mv_hint *hint; /* what its guest tells and is told, or NULL; set before it starts */
-	uint32_t granted;     /* futex: 1 while it holds a pCPU, or has to stop */
-	pid_t tid;
-	timer_t slice_timer;
-	bool has_timer;
-	unsigned affine_to;  /* pCPU that the thread is pinned to */
-	uint64_t ready_ns;   /* when it began to wait */
-	uint64_t expired_ns; /* when the slice ended that made room for it; 0: none did */
-};
+/*
+ * Before the first vCPU wants a pCPU: every decision will be taken down in `record`, unless it is
+ * NULL, and `replay` makes them as long as it can, unless that is NULL. Both stay the caller's.
+ */
+void pcpus_set_schedule(struct pcpus *p, struct schedule_log *record, struct replay *replay);
 
-/* Slices that ended by force: how long they should have lasted, and how long they did. */
-struct slice_sums {
-	uint64_t nr;
-	uint64_t asked_ns;
-	uint64_t had_ns;
-};
-
-struct pcpus {
-	struct pcpu_config config;
-	pthread_mutex_t lock; /* guards all below, but for the futex words */
-	struct pcpu *pcpu;
-	struct sched_entity *entity; /* [vm * nr_vcpus + vcpu] */
-	struct pcpu_waiter *waiter;  /* likewise */
-	unsigned nr_entities;
-	struct slice_sums slices;
-	uint64_t ticket;
-	uint64_t random;
-	uint64_t recorded_since_ns; /* CLOCK_MONOTONIC of the first slice in the log */
-	bool stopping;
-	bool between_parts;    /* see pcpus_end_part() */
-	bool real_time;	       /* atomic: no thread of ours is preempted by another */
-	bool kernel_schedules; /* see pcpus_let_kernel_schedule() */
-};
-
-/* 0, or -1 with an error (out of memory). */
-int pcpus_init(struct pcpus *p, const struct pcpu_config *config, struct error *err);
-/* After all threads have ended. */
-void pcpus_finish(struct pcpus *p);
+/* Before vCPU i first wants a pCPU: where its guest and the scheduler read each other's notes. */
+void pcpus_set_hint(struct pcpus *p, unsigned i, struct mv_hint *hint);
 
 /* Makes the calling thread that of vCPU i. 0, or -1 with an error. */
 int pcpus_attach(struct pcpus *p, unsigned i, struct error *err);
@@ -151,6 +98,12 @@ void pcpus_end_part(struct pcpus *p);
  * has been forced out of the guest: real-time threads that wait for its host CPU run first.
  */
 bool pcpus_slice_is_over(struct pcpus *p, unsigned i);
+
+/* The pCPU that vCPU i holds, asked by its own thread; -1 while the kernel shares out host CPUs. */
+int pcpus_held_by(const struct pcpus *p, unsigned i);
+
+/* Whether vCPU i neither holds a pCPU nor waits for one; call it when no thread runs any more. */
+bool pcpus_is_blocked(const struct pcpus *p, unsigned i);
 
 /*
  * When the slice ended by whose expiry vCPU i has its pCPU, or 0 if it got the pCPU

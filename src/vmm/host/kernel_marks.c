@@ -8,8 +8,6 @@
 #include <pthread.h>
 #include <sched.h>
 #include <string.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include "minivmm/abi.h"
 #include "vcpu/base/clock.h"
@@ -52,7 +50,7 @@ static void *run_guest_thread(void *argument)
 
 	p->exit.kind = VCPU_EXIT_KICK;
 	share_cpu(&p->cpu);
-	p->vm.vcpu[0].tid = (pid_t)syscall(SYS_gettid);
+	vcpu_attach(&p->vm.vcpu[0]);
 	__atomic_store_n(&p->attached, true, __ATOMIC_RELEASE);
 	while (!__atomic_load_n(&p->stop, __ATOMIC_ACQUIRE) && p->exit.kind == VCPU_EXIT_KICK)
 		vcpu_run(&p->vm.vcpu[0], &p->exit);

@@ -219,11 +219,11 @@ static bool run_phase(struct conductor *c, unsigned round, unsigned mechanism)
 	track(c, mechanism, machine_begin_tracking);
 	trace(c->m->phase_trace, TRACE_PHASE_BEGIN, mechanism);
 	announce(c, ++c->phase);
-	pcpus_begin_part(&c->m->pcpus, mechanism);
+	pcpus_begin_part(c->m->pcpus, mechanism);
 	phase_gate_open(&c->m->gate, mechanism);
 	if (!let_phase_run(c, round))
 		return false;
-	pcpus_end_part(&c->m->pcpus); /* before anybody is on the way out */
+	pcpus_end_part(c->m->pcpus); /* before anybody is on the way out */
 	announce(c, 0);
 	if (!wait_until_all_wait(c))
 		return false;
@@ -253,7 +253,7 @@ static void run_all(struct conductor *c)
 		if (!run_round(c, round))
 			return;
 	}
-	pcpus_begin_part(&c->m->pcpus, SCHEDULE_NO_PHASE);
+	pcpus_begin_part(c->m->pcpus, SCHEDULE_NO_PHASE);
 	phase_gate_end(&c->m->gate, MV_PHASE_END);
 	while (wait_event(c, c->deadline_ns))
 		;

@@ -169,7 +169,7 @@ static int build_vm(struct machine *m, struct vm *vm, unsigned index,
 		v->marks_exits = o->mark_exits;
 		v->flush = &flush_primitives[flush_via];
 		v->flush_pages_gpa = vm->layout.flush_gpa + i * FLUSH_PAGES_BYTES;
-		m->pcpus.waiter[index * o->nr_vcpus + i].hint = hints + i;
+		pcpus_set_hint(m->pcpus, index * o->nr_vcpus + i, hints + i);
 		if ((o->hidden_features && vcpu_hide_features(v, o->hidden_features, err)) ||
 		    boot_vcpu(vm, i, &image->elf, err) ||
 		    v->flush->prepare(v, &vm->mem, v->flush_pages_gpa, err))
@@ -239,7 +239,7 @@ static int init_harvester(struct machine *m, struct error *err)
 	return 0;
 }
 
-static int init_pcpus(struct machine *m, struct error *err)
+static int create_pcpus(struct machine *m, struct error *err)
 {
 	const struct options *o = m->options;
 	struct pcpu_config config = {
@@ -256,7 +256,8 @@ static int init_pcpus(struct machine *m, struct error *err)
 		.seed = o->seed,
 	};
 
-	return pcpus_init(&m->pcpus, &config, err);
+	m->pcpus = pcpus_create(&config, err);
+	return m->pcpus ? 0 : -1;
 }
 
 int machine_init(struct machine *m, const struct kvm *kvm, const struct options *options,
@@ -277,7 +278,7 @@ int machine_init(struct machine *m, const struct kvm *kvm, const struct options 
 				 m->nr_vcpus);
 	if (options->trace_path)
 		m->phase_trace = trace_ring_create(trace_ring_size(1, PHASE_TRACE_BYTES));
-	if (init_pcpus(m, err))
+	if (create_pcpus(m, err))
 		return -1;
 	for (unsigned i = 0; i < options->nr_vms; i++) {
 		if (build_vm(m, &m->vm[i], i, image, flush_via, err))
@@ -291,7 +292,7 @@ void machine_finish(struct machine *m)
 	harvester_finish(&m->harvester);
 	for (unsigned i = 0; i < m->nr_vms; i++)
 		vm_finish(&m->vm[i]);
-	pcpus_finish(&m->pcpus);
+	pcpus_destroy(m->pcpus);
 	phase_gate_finish(&m->start);
 	phase_gate_finish(&m->gate);
 	trace_ring_destroy(m->phase_trace);
@@ -323,14 +324,14 @@ static void *vcpu_thread_main(void *argument)
 	};
 	struct error err;
 
-	if (pcpus_attach(&m->pcpus, t->i, &err)) {
+	if (pcpus_attach(m->pcpus, t->i, &err)) {
 		machine_fail(m, "%s", err.text);
 		return NULL;
 	}
-	__atomic_store_n(&t->vcpu->tid, m->pcpus.waiter[t->i].tid, __ATOMIC_RELEASE);
+	vcpu_attach(t->vcpu);
 	phase_gate_wait(&m->start, m->event_fd);
 	note_first_run(m);
-	vcpu_run_loop(t->vcpu, &m->pcpus, t->i, &handler);
+	vcpu_run_loop(t->vcpu, m->pcpus, t->i, &handler);
 	t->vcpu->stats.cpu_ns = thread_cpu_ns();
 	t->stopped_rip = vcpu_rip(t->vcpu);
 	return NULL;
@@ -406,7 +407,7 @@ void machine_release(struct machine *m)
 void machine_stop(struct machine *m)
 {
 	harvester_stop(&m->harvester);
-	pcpus_stop(&m->pcpus);
+	pcpus_stop(m->pcpus);
 	phase_gate_end(&m->start, 0);
 	phase_gate_end(&m->gate, MV_PHASE_END);
 	for (unsigned i = 0; i < m->nr_started; i++) {
@@ -424,7 +425,7 @@ void machine_stop(struct machine *m)
 void machine_set_phase_needs(struct machine *m, unsigned needs)
 {
 	m->phase_needs = needs;
-	pcpus_let_kernel_schedule(&m->pcpus, needs & MV_HOST_KERNEL);
+	pcpus_let_kernel_schedule(m->pcpus, needs & MV_HOST_KERNEL);
 }
 
 void machine_enter_phase(struct machine *m, struct vm *vm, struct vcpu *v)
@@ -480,8 +481,7 @@ void machine_describe_vcpus(const struct machine *m, char *text, size_t bytes)
 
 	for (unsigned i = 0; i < m->nr_vcpus && used < bytes; i++) {
 		const struct vcpu_thread *t = &m->thread[i];
-		const char *state = m->pcpus.entity[i].state == SCHED_BLOCKED ? "halted"
-									      : "running";
+		const char *state = pcpus_is_blocked(m->pcpus, i) ? "halted" : "running";
 
 		used += (size_t)snprintf(text + used, bytes - used,
 					 "%svCPU %u of VM %u %s at rip 0x%" PRIx64, i ? ", " : "",

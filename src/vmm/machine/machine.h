@@ -47,7 +47,7 @@ struct machine {
 	unsigned nr_vcpus; /* of all VMs */
 	struct vcpu_thread *thread;
 	unsigned nr_started;
-	struct pcpus pcpus;
+	struct pcpus *pcpus;
 	struct phase_gate start; /* every vCPU's thread waits here before its first entry */
 	struct phase_gate gate;
 	int event_fd; /* written when a vCPU waits for a phase, exits or fails */

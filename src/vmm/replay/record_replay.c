@@ -113,18 +113,19 @@ int record_replay_open(struct record_replay *r, const struct options *o,
 	return output_file_open_for(&r->output, "record", o->record_path, err);
 }
 
-static int prepare_replay(struct record_replay *r, struct pcpus *pcpus, struct error *err)
+static int prepare_replay(struct record_replay *r, struct error *err)
 {
-	uint64_t patience_ns = PATIENCE_SLICES * r->options->slice_ns;
+	const struct options *o = r->options;
+	uint64_t patience_ns = PATIENCE_SLICES * o->slice_ns;
 
 	if (patience_ns < PATIENCE_MIN_NS)
 		patience_ns = PATIENCE_MIN_NS;
-	if (replay_init(&r->replay, &r->source->log, pcpus->config.nr_pcpus, pcpus->nr_entities,
+	if (replay_init(&r->replay, &r->source->log, o->pcpus.nr, o->nr_vms * o->nr_vcpus,
 			patience_ns))
 		return error_set(err, EXIT_HOST, "not enough memory to follow '%s'",
-				 r->options->replay_path);
+				 o->replay_path);
 	r->replays = true;
-	pcpus->config.replay = &r->replay;
+	r->guest_is_recorded = strcmp(r->recorded.guest_sha256, r->source->guest_sha256) == 0;
 	return 0;
 }
 
@@ -136,12 +137,11 @@ int record_replay_prepare(struct record_replay *r, const struct elf_file *guest,
 		schedule_file_describe(&r->recorded, r->options);
 	if (r->options->record_path || r->source)
 		sha256_text(guest->bytes, guest->nr_bytes, r->recorded.guest_sha256);
-	if (r->options->record_path)
-		pcpus->config.record = &r->recorded.log;
-	if (!r->source)
-		return 0;
-	r->guest_is_recorded = strcmp(r->recorded.guest_sha256, r->source->guest_sha256) == 0;
-	return prepare_replay(r, pcpus, err);
+	if (r->source && prepare_replay(r, err))
+		return -1;
+	pcpus_set_schedule(pcpus, r->options->record_path ? &r->recorded.log : NULL,
+			   r->source ? &r->replay : NULL);
+	return 0;
 }
 
 void record_replay_collect(const struct record_replay *r, struct run_result *result)

@@ -117,7 +117,7 @@ int gather_results(const struct machine *m, struct run_result *result, struct er
 	for (unsigned i = 0; i < m->nr_vcpus; i++)
 		gather_vcpu(m, i, result);
 	result->host_took_share = host_took_share(result);
-	result->slices = pcpus_slice_sums(&m->pcpus);
+	result->slices = pcpus_slice_sums(m->pcpus);
 	result->timer_ns = timer_resolution_ns();
 	result->dirty = m->harvester.counts;
 	return 0;

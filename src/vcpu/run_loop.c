@@ -85,8 +85,9 @@ static bool await_start(struct loop *l)
  * Without a pCPU until something arrives that may make the vCPU execute. Whatever it is, the
  * vCPU passes take and flush, and has a pCPU, before its first instruction.
  *
- * A kick is drained before the end of the run is looked for, since pcpus_stop() comes before
- * its kick: the kick that tells of the end may have been drained before we came here.
+ * The end of the run is looked for after a kick has been drained, and each time: pcpus_stop()
+ * comes before the kick that tells of it, so that whoever has drained that kick, here or before
+ * the halt, finds the pCPUs stopped.
  */
 static bool halt(struct loop *l)
 {
@@ -185,11 +186,11 @@ static bool kicked(struct loop *l)
 }
 
 /*
- * Outside the guest a vCPU executes nothing, whoever has the pCPU: it may be marked. Linux
- * did so for every exit to userspace, and does no more (54aa83c90198); here --mark-exits
- * decides. Only a store is served like this, since the vCPU has to stand at an instruction
- * boundary: a load is not complete before it has its answer. Nor is an MSR access, which
- * may exchange the page that was marked.
+ * Outside the guest a vCPU executes nothing, even while it holds its pCPU: it may be marked.
+ * Linux marked at every exit to userspace once, and no longer does (Linux 54aa83c90198); here
+ * --mark-exits decides. Only stores are served marked, because the vCPU has to stand at an
+ * instruction boundary and a load is not complete before it has its answer. MSR accesses are
+ * not, because one may replace the page that was marked.
  */
 static enum vcpu_action serve_marked(struct loop *l, const struct vcpu_exit *exit)
 {

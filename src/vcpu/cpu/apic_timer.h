@@ -11,9 +11,9 @@ struct vcpu;
 #define APIC_TIMER_NEVER UINT64_MAX
 
 /*
- * On VMX, KVM leaves the timer to the CPU, which counts only while the guest executes
- * (the preemption timer), and puts a timer of its own in its place only for a vCPU in the
- * state HALTED: not in that of vcpu_wait_halted().
+ * Whether the CPU has VMX. There KVM leaves the timer to the CPU, which counts only while the
+ * guest executes (the preemption timer), and puts a timer of its own in its place only for a
+ * vCPU in the state HALTED: not in that of vcpu_wait_halted().
  */
 bool apic_timer_is_vmx(void);
 

@@ -63,9 +63,10 @@ struct vcpu {
 };
 
 /*
- * The APIC id of a vCPU: its index, but for the last of 256. That an xAPIC's interrupt to 255
- * goes to all is true of KVM's MSIs, too, while it finds a vCPU by any id above 255, whatever
- * the mode of its APIC. Of this one the low byte, which is what an xAPIC says, is the index.
+ * The APIC id of a vCPU is its index, except for the last of 256: an interrupt that an xAPIC
+ * sends to 255 goes to all, and KVM sends an MSI to 255 to all as well. The id of that vCPU is
+ * 0x1ff. KVM finds a vCPU by an id above 255 whatever the mode of its APIC, and the low byte,
+ * which is all that an xAPIC shows, is still the index.
  */
 static inline uint32_t vcpu_apic_id(unsigned index)
 {
@@ -95,9 +96,9 @@ void vcpu_run(struct vcpu *v, struct vcpu_exit *ret_exit);
 /*
  * Completes the access of the last exit without executing an instruction, so that
  * the vCPU stands at an instruction boundary. Harmless if nothing is open. False if the
- * same instruction makes another access: KVM holds its address, translated before the
- * first, and no flush takes it away. No guest may do so (abi.h): vcpu_second_access, an
- * exit that says so, ends its run.
+ * same instruction makes a second access: KVM translated its address before the first one,
+ * and no flush makes KVM forget it. Guests are forbidden such instructions (abi.h), and
+ * vcpu_second_access, an exit that says so, ends the run of a guest that has one.
  */
 bool vcpu_complete_io(struct vcpu *v);
 extern const struct vcpu_exit vcpu_second_access;
@@ -108,7 +109,7 @@ void vcpu_halt(struct vcpu *v);
 /*
  * Blocks until anything arrives that may make a halted vCPU execute (VCPU_EXIT_WAKEUP): an
  * interrupt, an NMI, an SMI, an INIT; or until it is kicked. Executes nothing: the caller
- * holds no pCPU. A wake-up may turn out to be none once the vCPU runs; it halts on then.
+ * holds no pCPU. What arrived may be nothing that wakes the vCPU: once it runs, it halts again.
  */
 void vcpu_wait_halted(struct vcpu *v, struct vcpu_exit *ret_exit);
 
@@ -127,7 +128,7 @@ enum vcpu_idleness {
 	VCPU_AWAITS_START, /* reset by an INIT, until a start-up IPI arrives */
 };
 
-/* Has KVM carry out an INIT or a start-up IPI that is pending, too. */
+/* Also has KVM carry out an INIT or a start-up IPI that is pending. */
 enum vcpu_idleness vcpu_idleness(struct vcpu *v);
 
 /* Keeps a vCPU that has not run from starting before it gets INIT and a start-up IPI, as

@@ -19,8 +19,8 @@ struct vcpu;
 struct vcpu_exit;
 
 /*
- * Makes every access of the guest's to the MSR an exit of kind VCPU_EXIT_MSR, and no
- * other is one. Before the VM has vCPUs that run. 0, or -1 with an error.
+ * From now on each access of the guest to this MSR, and to no other, is an exit of kind
+ * VCPU_EXIT_MSR. Before a vCPU of the VM runs. 0, or -1 with an error.
  */
 int steal_msr_catch(int vm_fd, struct error *err);
 

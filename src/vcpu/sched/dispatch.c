@@ -84,8 +84,8 @@ static void end_slice(struct pcpus *p, struct pcpu *c, enum slice_end end)
 }
 
 /*
- * Tells the guest that holds `c` whether its slice is over and was extended. If so it yields
- * at the end of its shootdown, so that the extension lasts no longer than it has to.
+ * Tells the guest that holds `c` whether its slice is over and was extended. If it was, the
+ * guest yields at the end of its shootdown, so that the extension is no longer than it has to be.
  */
 static void tell_extended(struct pcpus *p, struct pcpu *c, bool extended)
 {
@@ -97,9 +97,9 @@ static void tell_extended(struct pcpus *p, struct pcpu *c, bool extended)
 }
 
 /*
- * A new slice for the holder of a pCPU, as the policy or the recorded entry says; timed
- * only if somebody waits for it. In a replay somebody may be due who does not wait yet, and
- * of real-time threads somebody may want to wait who does not run.
+ * A new slice for the holder of a pCPU, as long as the policy or the recorded entry says. It
+ * has a timer only if a vCPU waits for the pCPU, or may want it unseen: in a replay a vCPU may
+ * be due that does not wait yet, and a real-time thread may not have run to say that it waits.
  */
 static void start_slice(struct pcpus *p, unsigned pcpu)
 {
@@ -213,7 +213,10 @@ static int choose(struct pcpus *p, unsigned pcpu)
 	return p->config.policy->pick(&view);
 }
 
-/* Whom a replay gives a free pCPU: who is due on it, or nobody; then whom the policy chooses. */
+/*
+ * Whom a replay gives a free pCPU, or NOBODY. Without `by_policy` that is the vCPU that is due
+ * on it; with it, the policy's choice, if the recording has nobody for this pCPU.
+ */
 static int choose_in_replay(struct pcpus *p, unsigned pcpu, bool by_policy)
 {
 	struct replay *r = p->replay;
@@ -228,8 +231,9 @@ static int choose_in_replay(struct pcpus *p, unsigned pcpu, bool by_policy)
 }
 
 /*
- * In a replay a vCPU that has come may be due on any idle pCPU; and only those for
- * whom nothing is recorded are for the policy. `expired_ns` is that of pCPU `freed`.
+ * In a replay a vCPU that has become ready may be due on any idle pCPU. A first round gives
+ * each to the vCPU that is due on it, a second one those for which nothing is recorded to whom
+ * the policy chooses. The slice on pCPU `freed` expired at `expired_ns`; 0: it did not.
  */
 static void serve_idle(struct pcpus *p, unsigned freed, uint64_t expired_ns)
 {
@@ -251,8 +255,7 @@ int dispatch_hand_over(struct pcpus *p, unsigned pcpu, enum slice_end end)
 	struct pcpu *c = &p->pcpu[pcpu];
 	uint64_t expired_ns = end == SLICE_expired ? c->slice_end_ns : 0;
 
-	/* The run is being stopped, and nobody will use this pCPU: nothing is decided or recorded.
-	 */
+	/* The run ends and nobody will use this pCPU: nothing is decided or recorded. */
 	if (p->stopping)
 		return NOBODY;
 	if (end == SLICE_halted && c->timed && monotonic_ns() >= c->slice_end_ns)
@@ -294,8 +297,8 @@ static int find_idle_pcpu(const struct pcpus *p, unsigned i)
 }
 
 /*
- * A slice goes on beyond its end while nobody waits for the pCPU. Somebody has come to wait:
- * such a slice ends at this moment.
+ * While nobody waits for a pCPU, a slice goes on beyond its end. Now a vCPU waits: a slice that
+ * is beyond its end ends at this moment.
  */
 static void end_for_waiter(struct pcpus *p, struct pcpu *c, uint64_t now_ns)
 {

@@ -23,9 +23,9 @@ bool host_policy_is_real_time(void)
 }
 
 /*
- * A thread of SCHED_BATCH does not preempt the one that wakes it. Without that, who
- * gives its pCPU away is stopped before it sleeps, and does so in the middle of the
- * next one's slice. A policy that the user has chosen stays.
+ * A thread of SCHED_BATCH does not preempt the one that wakes it. Another one would: the thread
+ * that gives its pCPU away would be stopped before it sleeps, and would go to sleep in the
+ * middle of the next one's slice. A policy that the user has chosen stays.
  */
 void host_policy_let_wakers_finish(void)
 {

@@ -2,9 +2,9 @@
 /*
  * How the host's scheduler treats our threads (sched(7)).
  *
- * A thread of a real-time policy is preempted by no other of its priority. Pinned to one
- * host CPU, vCPUs' threads then wait for each other without an end, and so does the thread
- * that conducts the run, unless whoever holds a pCPU leaves the CPU to them at times.
+ * A thread of a real-time policy is preempted by no other of its priority. The threads of vCPUs
+ * that are pinned to one host CPU then wait for each other for ever, and so does the thread that
+ * conducts the run, unless the one that holds a pCPU leaves the CPU to them at times.
  */
 #ifndef VCPU_HOST_POLICY_H
 #define VCPU_HOST_POLICY_H
@@ -18,7 +18,7 @@ bool host_policy_is_real_time(void);
 /* Whether that is SCHED_FIFO, by which threads of one priority never take turns. */
 bool host_policy_is_fifo(void);
 
-/* Lets threads that the calling one wakes wait until it sleeps, where its policy is fair. */
+/* The calling thread no longer preempts the one that wakes it, if its policy is SCHED_OTHER. */
 void host_policy_let_wakers_finish(void);
 
 /*

@@ -127,7 +127,7 @@ int pcpus_attach(struct pcpus *p, unsigned i, struct error *err)
 	return 0;
 }
 
-/* In a replay it also watches that others do not wait in vain for who is due. */
+/* In a replay it also looks, now and then, whether vCPUs wait in vain for one that is due. */
 static void wait_for_grant(struct pcpus *p, struct pcpu_waiter *w)
 {
 	struct timespec patience = { .tv_nsec = REPLAY_CHECK_NS };
@@ -179,7 +179,7 @@ void pcpus_release(struct pcpus *p, unsigned i, enum slice_end end)
 		dispatch_wake(&p->waiter[next]);
 }
 
-/* By the timer of its slices: it has none. */
+/* The timer of its slices does it: without a pCPU it has no slice. */
 void pcpus_kick_in(struct pcpus *p, unsigned i, uint64_t ns)
 {
 	struct itimerspec when = {
@@ -205,8 +205,8 @@ static bool give_way(struct pcpus *p, unsigned i, enum slice_end end, uint64_t *
 }
 
 /*
- * Of real-time threads those that wait for the host CPU run now: vCPUs that want a pCPU and
- * could not say so, and whoever ends the run.
+ * Real-time threads that wait for this host CPU run now: those of vCPUs that want a pCPU and
+ * could not say so yet, and the one that ends the run.
  */
 static void let_others_ask(const struct pcpus *p)
 {

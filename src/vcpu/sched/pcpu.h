@@ -87,15 +87,15 @@ void pcpus_let_kernel_schedule(struct pcpus *p, bool yes);
 void pcpus_begin_part(struct pcpus *p, uint32_t phase);
 
 /*
- * The phase is over, and the vCPUs will be told to go where they wait for the next. Until
- * that begins, nothing is recorded and the policy decides: whoever is there yields until
- * the last one is, thousands of times where the host is busy, and nobody wants that again.
+ * The phase is over, and the vCPUs will be told to wait for the next one. Until that begins,
+ * nothing is recorded and the policy decides: a vCPU that has arrived yields until the last one
+ * has, thousands of times on a busy host, and no replay needs those decisions.
  */
 void pcpus_end_part(struct pcpus *p);
 
 /*
- * Whether vCPU i holds a pCPU that another vCPU waits for, beyond its slice. Call it when it
- * has been forced out of the guest: real-time threads that wait for its host CPU run first.
+ * Whether the slice of vCPU i is over and another vCPU waits for its pCPU. Call it when i has
+ * been forced out of the guest: real-time threads that wait for its host CPU run first.
  */
 bool pcpus_slice_is_over(struct pcpus *p, unsigned i);
 
@@ -106,14 +106,14 @@ int pcpus_held_by(const struct pcpus *p, unsigned i);
 bool pcpus_is_blocked(const struct pcpus *p, unsigned i);
 
 /*
- * When the slice ended by whose expiry vCPU i has its pCPU, or 0 if it got the pCPU
- * otherwise: the beginning of the hand-over that ends with its entry into the guest.
+ * When the slice expired (CLOCK_MONOTONIC) after which vCPU i was given its pCPU: the hand-over
+ * begins then, and ends when i enters the guest. 0 if it got the pCPU in another way.
  */
 uint64_t pcpus_expired_ns(const struct pcpus *p, unsigned i);
 
 /*
- * Of all pCPUs; call it when no thread runs any more. They differ where the host's timers are
- * coarser than the slices that are asked for, and where it is busy.
+ * Of all pCPUs; call it when no thread runs any more. Slices last longer than asked for where
+ * the host's timers are coarser than the slices, and where it is busy.
  */
 struct slice_sums pcpus_slice_sums(const struct pcpus *p);
 

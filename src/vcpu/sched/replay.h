@@ -5,10 +5,10 @@
  * The order is kept on each pCPU and for each vCPU, and a pCPU stays idle for as long
  * as the vCPU that is due on it can still come. What the guests execute meanwhile is
  * not repeated, so a vCPU may do something else than it did: it may halt where it ran
- * on, or wait for the next phase one turn earlier. The latter needs its further turns
- * in this part of the schedule no more, and they are left out. If a vCPU that is due
- * does not come at all, the replay has diverged, and the policy decides until the
- * next phase, where all vCPUs wait and the recording can be followed again.
+ * on, or wait for the next phase one turn earlier. A vCPU that waits for the next phase
+ * needs no more turns in this part of the schedule: those it still has are left out. If a
+ * vCPU that is due does not come at all, the replay has diverged, and the policy decides
+ * until the next phase, where all vCPUs wait and the recording can be followed again.
  *
  * Pure, as the policies are: state and time are parameters.
  */
@@ -76,12 +76,13 @@ void replay_end_part(struct replay *r);
 int replay_pick(struct replay *r, const struct sched_entity *entity, unsigned pcpu,
 		uint64_t now_ns);
 
-/* The vCPU that was picked has been given the pCPU. The entry that says for how long. */
+/* The vCPU that was picked has been given the pCPU: returns the entry that says for how long. */
 const struct schedule_entry *replay_take(struct replay *r, unsigned pcpu);
 
 /*
- * When a slice ends by force that begins now: after the same time, if it was ended so.
- * If the vCPU gave up its pCPU by itself, it has until `regular_ns` beyond that.
+ * When a slice that begins now and replays `e` is to end by force (CLOCK_MONOTONIC): after the
+ * time that it lasted in the recording, if it was ended by force there. If the vCPU gave up its
+ * pCPU by itself there, it may take `regular_ns` longer.
  */
 uint64_t replay_slice_end(const struct schedule_entry *e, uint64_t now_ns, uint64_t regular_ns);
 

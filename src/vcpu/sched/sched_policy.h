@@ -79,10 +79,10 @@ struct sched_slices {
 };
 
 /*
- * When a slice ends that begins on a pCPU now. Without jitter the slices of two pCPUs
- * keep their distance for ever, and a figure measured then holds for that distance
- * alone. `random` is a fresh random number, for slices that are independent; those
- * that are not end on a grid that the seed decides.
+ * When a slice that begins on a pCPU now will end. Without jitter the ends of the slices of
+ * two pCPUs keep their distance for ever, and a figure that is measured holds for that distance
+ * alone. Independent slices use `random`, a fresh random number; the others end on a grid
+ * that the seed decides.
  */
 uint64_t sched_slice_end(const struct sched_slices *s, unsigned pcpu, uint64_t now_ns,
 			 uint64_t random);

@@ -2,10 +2,10 @@
 /*
  * A schedule as it was carried out: who had which pCPU, for how long, and what ended it.
  *
- * Entries stand in the order in which pCPUs were granted, so that the order on each
- * pCPU and that of each vCPU's turns are both in it. Where all vCPUs waited for a
- * phase stands an entry of its own: it divides the schedule into parts that have
- * nothing to do with each other but the order.
+ * Entries stand in the order in which pCPUs were granted, which gives both the order on each
+ * pCPU and that of each vCPU's turns. An entry of its own stands where all vCPUs waited for a
+ * phase: it divides the schedule into parts, which are followed one after the other and
+ * otherwise have nothing to do with each other.
  */
 #ifndef VCPU_SCHEDULE_LOG_H
 #define VCPU_SCHEDULE_LOG_H

@@ -19,6 +19,18 @@ struct command_row {
 		   struct error *err);
 };
 
+/* Defines set_<name>() for an option without a value: it sets a field of a `type`. */
+#define COMMAND_FLAG_SETTER(name, type, field, set)                                           \
+	static int set_##name(void *target, const struct command_row *row, const char *value, \
+			      struct error *err)                                              \
+	{                                                                                     \
+		type *t = target;                                                             \
+                                                                                              \
+		(void)row, (void)value, (void)err;                                            \
+		t->field = set;                                                               \
+		return 0;                                                                     \
+	}
+
 struct command_table {
 	unsigned nr; /* at most COMMAND_LINE_ROWS */
 	const struct command_row *row;

@@ -218,13 +218,6 @@ static int set_dirty_every(struct options *o, const char *value, struct error *e
 	return take_time("dirty-every", value, &o->dirty_every_ns, err);
 }
 
-static int set_mark_exits(struct options *o, const char *value, struct error *err)
-{
-	(void)value, (void)err;
-	o->mark_exits = true;
-	return 0;
-}
-
 static int set_hide(struct options *o, const char *value, struct error *err)
 {
 	struct word_list words;
@@ -291,79 +284,35 @@ static int take_path(const char *option, const char *value, const char **ret_pat
 	return 0;
 }
 
-static int set_record(struct options *o, const char *value, struct error *err)
-{
-	return take_path("record", value, &o->record_path, err);
-}
+#define PATH_SETTER(name)                                                              \
+	static int set_##name(struct options *o, const char *value, struct error *err) \
+	{                                                                              \
+		return take_path(#name, value, &o->name##_path, err);                  \
+	}
 
-static int set_replay(struct options *o, const char *value, struct error *err)
-{
-	return take_path("replay", value, &o->replay_path, err);
-}
+PATH_SETTER(initrd)
+PATH_SETTER(json)
+PATH_SETTER(record)
+PATH_SETTER(replay)
+PATH_SETTER(trace)
 
-static int set_json(struct options *o, const char *value, struct error *err)
-{
-	return take_path("json", value, &o->json_path, err);
-}
+/* Of options without a value. */
+#define FLAG_SETTER(name, field, set)                                                  \
+	static int set_##name(struct options *o, const char *value, struct error *err) \
+	{                                                                              \
+		(void)value, (void)err;                                                \
+		o->field = set;                                                        \
+		return 0;                                                              \
+	}
 
-static int set_trace(struct options *o, const char *value, struct error *err)
-{
-	return take_path("trace", value, &o->trace_path, err);
-}
-
-static int set_initrd(struct options *o, const char *value, struct error *err)
-{
-	return take_path("initrd", value, &o->initrd_path, err);
-}
-
-static int set_strict_io(struct options *o, const char *value, struct error *err)
-{
-	(void)value, (void)err;
-	o->strict_io = true;
-	return 0;
-}
-
-static int set_no_sandbox(struct options *o, const char *value, struct error *err)
-{
-	(void)value, (void)err;
-	o->no_sandbox = true;
-	return 0;
-}
-
-static int set_list(struct options *o, const char *value, struct error *err)
-{
-	(void)value, (void)err;
-	o->command = COMMAND_LIST;
-	return 0;
-}
-
-static int set_quiet(struct options *o, const char *value, struct error *err)
-{
-	(void)value, (void)err;
-	o->quiet = true;
-	return 0;
-}
-
-static int set_verbose(struct options *o, const char *value, struct error *err)
-{
-	(void)value, (void)err;
-	o->verbose = true;
-	return 0;
-}
-
-static int set_version(struct options *o, const char *value, struct error *err)
-{
-	(void)value, (void)err;
-	o->command = COMMAND_VERSION;
-	return 0;
-}
-
-static int set_help(struct options *o, const char *value, struct error *err)
-{
-	(void)value, (void)err;
-	o->command = COMMAND_HELP;
-	return 0;
-}
+FLAG_SETTER(mark_exits, mark_exits, true)
+FLAG_SETTER(strict_io, strict_io, true)
+FLAG_SETTER(no_sandbox, no_sandbox, true)
+FLAG_SETTER(list, command, COMMAND_LIST)
+FLAG_SETTER(quiet, quiet, true)
+FLAG_SETTER(verbose, verbose, true)
+FLAG_SETTER(version, command, COMMAND_VERSION)
+FLAG_SETTER(help, command, COMMAND_HELP)
 
 const struct option_row option_table[] = {
 	{ "vcpus", "N", "vCPUs of each VM (twice the pCPUs)", set_vcpus, 0 },

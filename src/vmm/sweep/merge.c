@@ -39,25 +39,8 @@ static int set_out(void *target, const struct command_row *row, const char *valu
 	return 0;
 }
 
-static int set_quiet(void *target, const struct command_row *row, const char *value,
-		     struct error *err)
-{
-	struct merge *m = target;
-
-	(void)row, (void)value, (void)err;
-	m->quiet = true;
-	return 0;
-}
-
-static int set_help(void *target, const struct command_row *row, const char *value,
-		    struct error *err)
-{
-	struct merge *m = target;
-
-	(void)row, (void)value, (void)err;
-	m->help = true;
-	return 0;
-}
+COMMAND_FLAG_SETTER(quiet, struct merge, quiet, true)
+COMMAND_FLAG_SETTER(help, struct merge, help, true)
 
 static int add_dir(void *target, const char *word, struct error *err)
 {

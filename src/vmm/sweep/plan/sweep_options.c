@@ -235,16 +235,6 @@ static int set_out(void *target, const struct command_row *row, const char *valu
 	return 0;
 }
 
-static int set_resume(void *target, const struct command_row *row, const char *value,
-		      struct error *err)
-{
-	struct sweep_options *o = target;
-
-	(void)row, (void)value, (void)err;
-	o->resume = true;
-	return 0;
-}
-
 /* "3/8": the third of eight parts. */
 static int set_part(void *target, const struct command_row *row, const char *value,
 		    struct error *err)
@@ -264,35 +254,10 @@ static int set_part(void *target, const struct command_row *row, const char *val
 	return 0;
 }
 
-static int set_list_cells(void *target, const struct command_row *row, const char *value,
-			  struct error *err)
-{
-	struct sweep_options *o = target;
-
-	(void)row, (void)value, (void)err;
-	o->command = SWEEP_LIST_CELLS;
-	return 0;
-}
-
-static int set_quiet(void *target, const struct command_row *row, const char *value,
-		     struct error *err)
-{
-	struct sweep_options *o = target;
-
-	(void)row, (void)value, (void)err;
-	o->quiet = true;
-	return 0;
-}
-
-static int set_help(void *target, const struct command_row *row, const char *value,
-		    struct error *err)
-{
-	struct sweep_options *o = target;
-
-	(void)row, (void)value, (void)err;
-	o->command = SWEEP_HELP;
-	return 0;
-}
+COMMAND_FLAG_SETTER(resume, struct sweep_options, resume, true)
+COMMAND_FLAG_SETTER(list_cells, struct sweep_options, command, SWEEP_LIST_CELLS)
+COMMAND_FLAG_SETTER(quiet, struct sweep_options, quiet, true)
+COMMAND_FLAG_SETTER(help, struct sweep_options, command, SWEEP_HELP)
 
 /* ---- the table: the sweep's own options, then those of a run ----------------- */
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "guest-kernel/cpu/paging.h"
+#include "guest-kernel/scenarios/args.h"
 #include "guest-kernel/scenarios/scenario.h"
 #include "guest-kernel/shootdown/fault.h"
 #include "guest-kernel/shootdown/hint.h"

@@ -57,13 +57,13 @@ void paging_init(uint64_t cr3, uint32_t nr_vcpus)
 	uint64_t *shared = memory_take_page();
 
 	boot_cr3 = cr3 & PTE_ADDRESS;
-	memcpy(shared, (const void *)boot_cr3, 4096);
+	memcpy(shared, (const void *)boot_cr3, PAGE_BYTES);
 	for (uint32_t i = 0; i < nr_vcpus; i++)
 		percpus[i].window_table = leaf_table(shared, paging_window_gva(i));
 
 	for (uint32_t i = 0; i < nr_vcpus; i++) {
 		percpus[i].pml4 = memory_take_page();
-		memcpy(percpus[i].pml4, shared, 4096);
+		memcpy(percpus[i].pml4, shared, PAGE_BYTES);
 		percpus[i].witness_table = leaf_table(percpus[i].pml4, PRIVATE_GVA);
 	}
 }

@@ -42,7 +42,7 @@ static inline uint64_t paging_arena_gva(uint32_t initiator)
 
 static inline uint64_t paging_witness_gva(uint32_t initiator)
 {
-	return PRIVATE_GVA + initiator * 4096ull;
+	return PRIVATE_GVA + initiator * (uint64_t)PAGE_BYTES;
 }
 
 /* Builds the address spaces of all vCPUs next to what boot_cr3 maps. */

@@ -57,7 +57,7 @@ vector_shootdown_range:
 	mov	shootdown_range + FLUSH_RANGE_GVA, %rcx
 	mov	shootdown_range + FLUSH_RANGE_PAGES, %rdx
 1:	invlpg	(%rcx)
-	add	$4096, %rcx
+	add	$PAGE_BYTES, %rcx
 	dec	%rdx
 	jnz	1b
 	mov	%rax, %gs:PERCPU_ACKED
@@ -116,7 +116,7 @@ vector_kernel_call:
 3:	addq	$2, (%rsp)			/* go on behind the ud2 */
 	iretq
 4:	invlpg	(%rdi)
-	add	$4096, %rdi
+	add	$PAGE_BYTES, %rdi
 	dec	%rsi
 	jnz	4b
 	jmp	3b

@@ -9,6 +9,7 @@
 #include <stddef.h>
 
 #include "guest-kernel/base/memory.h"
+#include "guest-kernel/scenarios/args.h"
 #include "guest-kernel/scenarios/scenario.h"
 #include "guest-kernel/scenarios/work.h"
 #include "guest-kernel/shootdown/shootdown.h"

@@ -10,6 +10,7 @@
 #include "guest-kernel/base/lib.h"
 #include "guest-kernel/base/memory.h"
 #include "guest-kernel/cpu/paging.h"
+#include "guest-kernel/scenarios/args.h"
 #include "guest-kernel/scenarios/scenario.h"
 #include "guest-kernel/shootdown/oracle.h"
 #include "guest-kernel/shootdown/shootdown.h"

@@ -10,6 +10,7 @@
 
 #include "guest-kernel/base/platform.h"
 #include "guest-kernel/cpu/timer.h"
+#include "guest-kernel/scenarios/args.h"
 #include "guest-kernel/scenarios/scenario.h"
 #include "guest-kernel/scenarios/work.h"
 #include "guest-kernel/shootdown/shootdown.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* ping: vCPU 0 shoots all the time, its targets read what it maps, and any others just spin. */
+#include "guest-kernel/scenarios/args.h"
 #include "guest-kernel/scenarios/scenario.h"
 #include "guest-kernel/shootdown/oracle.h"
 #include "guest-kernel/shootdown/shootdown.h"

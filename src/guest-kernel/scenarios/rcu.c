@@ -7,6 +7,7 @@
  * oracle checks that no reader meets one.
  */
 #include "guest-kernel/cpu/x86.h"
+#include "guest-kernel/scenarios/args.h"
 #include "guest-kernel/scenarios/scenario.h"
 #include "guest-kernel/scenarios/work.h"
 #include "guest-kernel/shootdown/fault.h"

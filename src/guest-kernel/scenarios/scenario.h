@@ -4,8 +4,9 @@
 #define GUEST_SCENARIO_H
 
 #include "guest-kernel/cpu/percpu.h"
-#include "guest-kernel/scenarios/args.h"
 #include "minivmm/catalog.h"
+
+struct params; /* args.h */
 
 struct scenario {
 	const char *ops_unit; /* what self->result->n.ops counts, in the plural */

@@ -2,6 +2,7 @@
 /* storm: every vCPU works for a while, then shoots all the others. */
 #include <stddef.h>
 
+#include "guest-kernel/scenarios/args.h"
 #include "guest-kernel/scenarios/scenario.h"
 #include "guest-kernel/scenarios/work.h"
 #include "guest-kernel/shootdown/shootdown.h"

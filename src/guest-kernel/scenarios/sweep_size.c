@@ -17,6 +17,7 @@
 #include "guest-kernel/base/memory.h"
 #include "guest-kernel/cpu/paging.h"
 #include "guest-kernel/cpu/x86.h"
+#include "guest-kernel/scenarios/args.h"
 #include "guest-kernel/scenarios/scenario.h"
 #include "guest-kernel/shootdown/fault.h"
 #include "guest-kernel/shootdown/mechanism.h"

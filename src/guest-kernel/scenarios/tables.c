@@ -21,6 +21,7 @@
 #include "guest-kernel/cpu/apic.h"
 #include "guest-kernel/cpu/paging.h"
 #include "guest-kernel/cpu/x86.h"
+#include "guest-kernel/scenarios/args.h"
 #include "guest-kernel/scenarios/scenario.h"
 #include "guest-kernel/scenarios/work.h"
 #include "guest-kernel/shootdown/fault.h"

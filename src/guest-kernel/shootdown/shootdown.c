@@ -33,7 +33,7 @@ void shootdown_flush_self(const struct percpu *self, const struct range *unmap)
 	if (with_witness)
 		flush_page(paging_witness_gva(self->index));
 	for (uint32_t i = 0; i < unmap->nr_pages; i++)
-		flush_page(unmap->gva + i * 4096ull);
+		flush_page(unmap->gva + i * (uint64_t)PAGE_BYTES);
 }
 
 struct moment shootdown_begin(struct percpu *self)

@@ -9,6 +9,7 @@
 
 #include "kvm_double.h"
 #include "minivmm/abi.h"
+#include "minivmm/x86.h"
 #include "vmm/host/ring_speed.h"
 #include "vmm/host/selfcheck.h"
 
@@ -167,9 +168,33 @@ START_TEST(an_interrupted_measurement_is_repeated)
 }
 END_TEST
 
+/* Where a host's interrupts wait for the guest's flag, a loop without it keeps the CPU. */
+static int count_down_interruptible(struct kvm_double_vcpu *v)
+{
+	ck_assert(v->regs.rflags & RFLAGS_IF);
+	return count_down(v);
+}
+
+START_TEST(a_measured_loop_has_interrupts_enabled_in_every_ring)
+{
+	for (unsigned ring = 0; ring <= 3; ring += 3) {
+		struct ring_speed speed;
+		struct error err;
+		struct kvm kvm;
+
+		memset(&cpu, 0, sizeof(cpu));
+		kvm_double_open(&kvm);
+		kvm_double_set_guest(count_down_interruptible);
+		ck_assert_msg(ring_speed_measure(&kvm, ring, &speed, &err) == 0, "%s", err.text);
+		kvm_double_close(&kvm);
+	}
+}
+END_TEST
+
 #define CASES(X)                                                  \
 	X(a_primitive_is_proven_where_staleness_outlives_an_exit) \
 	X(nothing_is_proven_where_every_exit_flushes)             \
 	X(an_interruption_changes_no_conclusion)                  \
-	X(an_interrupted_measurement_is_repeated)
+	X(an_interrupted_measurement_is_repeated)                 \
+	X(a_measured_loop_has_interrupts_enabled_in_every_ring)
 UNIT_SUITE(selfcheck, CASES)

@@ -125,6 +125,8 @@ void kernel_call(uint64_t call, uint64_t rdi, uint64_t rsi)
 
 uint64_t rdtsc(void)
 {
+	if (guest_cpu.reads_tsc)
+		guest_cpu.reads_tsc();
 	return guest_cpu.tsc;
 }
 

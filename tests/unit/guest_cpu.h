@@ -18,6 +18,7 @@
 extern struct guest_cpu {
 	uint64_t tsc; /* what rdtsc() returns; nothing but the test moves it */
 	void (*relax)(void);
+	void (*reads_tsc)(void);
 	void (*write)(uint64_t gpa, uint64_t value); /* of a device register */
 	void (*flushes)(void);			     /* before any local flush */
 	struct cpuid (*cpuid)(uint32_t leaf);	     /* NULL: all zeros */

@@ -443,6 +443,62 @@ START_TEST(recheck_that_loses_the_race_goes_on_waiting)
 }
 END_TEST
 
+enum { NR_EVENTS = 16 };
+
+static struct mv_trace_ring *begin_trace(void)
+{
+	static _Alignas(64) unsigned char memory[MV_TRACE_RING_BYTES(NR_EVENTS)];
+	struct mv_trace_ring *ring = (struct mv_trace_ring *)memory;
+
+	memset(memory, 0, sizeof(memory));
+	ring->nr_events = NR_EVENTS;
+	self->trace = ring;
+	return ring;
+}
+
+static void assert_event(const struct mv_trace_event *event, enum mv_trace_kind kind,
+			 unsigned index, uint64_t value)
+{
+	ck_assert_uint_eq(event->kind, kind);
+	ck_assert_uint_eq(event->index, index);
+	ck_assert_uint_eq(event->value, value);
+}
+
+START_TEST(a_trace_tells_what_became_of_each_target)
+{
+	make_guest("pv-recheck");
+	preempt(0);
+	world.deaf[TARGET] = true;
+	world.wait = preempt_target_in_time;
+	const struct mv_trace_ring *ring = begin_trace();
+	shoot();
+
+	ck_assert_uint_eq(ring->head, 4);
+	assert_event(&ring->event[0], MV_TRACE_DEFER, 0, 1);
+	assert_event(&ring->event[1], MV_TRACE_IPI, 0, 1u << TARGET | 1u << 3);
+	assert_event(&ring->event[2], MV_TRACE_DEFER_LATE, TARGET, 0);
+	assert_event(&ring->event[3], MV_TRACE_ACK, 3, 0);
+}
+END_TEST
+
+static uint64_t last_gpa, last_value;
+
+static void note_write(uint64_t gpa, uint64_t value)
+{
+	last_gpa = gpa;
+	last_value = value;
+}
+
+START_TEST(an_apic_takes_interrupts_once_it_is_enabled)
+{
+	make_guest("ipi");
+	guest_cpu.write = note_write;
+	ipi_enable();
+	ck_assert_uint_eq(last_gpa, MV_XAPIC_GPA + XAPIC_SPURIOUS);
+	ck_assert_uint_eq(last_value, XAPIC_ENABLED | VECTOR_SPURIOUS);
+}
+END_TEST
+
 /* ---- the others ------------------------------------------------------------------------------ */
 
 START_TEST(ipi_defers_nothing_and_counts_who_is_preempted)
@@ -507,6 +563,8 @@ END_TEST
 	X(pv_waits_for_a_target_that_is_preempted_behind_the_look)                 \
 	X(recheck_defers_it_and_waits_no_longer)                                   \
 	X(recheck_that_loses_the_race_goes_on_waiting)                             \
+	X(a_trace_tells_what_became_of_each_target)                                \
+	X(an_apic_takes_interrupts_once_it_is_enabled)                             \
 	X(ipi_defers_nothing_and_counts_who_is_preempted)                          \
 	X(hypercall_leaves_all_targets_to_the_host)                                \
 	X(every_row_of_the_catalog_is_found)

@@ -23,13 +23,15 @@ enum {
 	OTHERS_TICKS = 1000,
 	FLUSH_TICKS = 70,
 	STOLEN_NS = 300,
+	STORE_TICKS = 7,
+	NR_EVENTS = 64,
 };
 
 static const struct range nothing;
 static struct percpu *const self = &percpus[INITIATOR];
 
 static struct {
-	unsigned others, flushes;
+	unsigned others, flushes, readings;
 	uint64_t window_entry; /* before the shootdown */
 	bool stolen;	       /* the initiator loses its pCPU */
 	struct targets asked;
@@ -77,7 +79,7 @@ static void make_guest(void)
 
 static void shoot(const struct range *unmap)
 {
-	seen.others = seen.flushes = 0;
+	seen.others = seen.flushes = seen.readings = 0;
 	seen.window_entry = *self->window_table;
 	shootdown(self, unmap, NULL);
 }
@@ -117,6 +119,63 @@ START_TEST(latency_has_the_flush_of_others_in_it_and_not_the_local_one)
 	ck_assert_uint_eq(r->local_flush.min, FLUSH_TICKS);
 	ck_assert_uint_eq(r->local_flush.max, 2 * FLUSH_TICKS);
 	ck_assert_uint_eq(r->local_flush.sum, 2 * (TURNS + 1) * FLUSH_TICKS);
+}
+END_TEST
+
+/* Of the clock: the stores lie between the first two; latency begins where the host knows. */
+static void note_reading(void)
+{
+	bool stored = *self->window_table != seen.window_entry;
+
+	seen.readings++;
+	ck_assert_uint_eq(stored, seen.readings > 1);
+	if (seen.readings == 2)
+		guest_cpu.tsc += STORE_TICKS;
+	if (seen.readings == 3)
+		ck_assert_uint_eq(hints[INITIATOR].critical, 1);
+}
+
+START_TEST(stores_are_timed_from_before_the_first_to_behind_the_last)
+{
+	make_guest();
+	guest_cpu.reads_tsc = note_reading;
+	for (unsigned i = 0; i < TURNS; i++)
+		shoot(&nothing);
+	ck_assert_uint_eq(self->result->pte_write.count, TURNS);
+	ck_assert_uint_eq(self->result->pte_write.min, STORE_TICKS);
+	ck_assert_uint_eq(self->result->pte_write.max, STORE_TICKS);
+	ck_assert_uint_eq(self->result->latency.max, OTHERS_TICKS);
+}
+END_TEST
+
+START_TEST(a_trace_has_the_two_moments_between_which_latency_lies)
+{
+	static _Alignas(64) unsigned char memory[MV_TRACE_RING_BYTES(NR_EVENTS)];
+	struct mv_trace_ring *ring = (struct mv_trace_ring *)memory;
+
+	ring->nr_events = NR_EVENTS;
+	make_guest();
+	self->trace = ring;
+	shoot(&nothing);
+	ck_assert_uint_eq(ring->head, 2);
+	ck_assert_uint_eq(ring->event[0].kind, MV_TRACE_SHOOTDOWN_BEGIN);
+	ck_assert_uint_eq(ring->event[0].value, NR_VCPUS - 1);
+	ck_assert_uint_eq(ring->event[1].kind, MV_TRACE_SHOOTDOWN_END);
+	ck_assert_uint_eq(ring->event[1].tsc - ring->event[0].tsc, OTHERS_TICKS);
+}
+END_TEST
+
+/* From the first moment, and after each shootdown: what came before is not enough. */
+START_TEST(what_readers_may_expect_grows_with_each_shootdown)
+{
+	make_guest();
+	for (unsigned i = 0; i < NR_VCPUS; i++)
+		ck_assert_uint_ne(percpus[i].witness_min, 0);
+	for (unsigned i = 0; i < TURNS; i++) {
+		ck_assert_uint_eq(self->window_min, 1 + i);
+		ck_assert_uint_eq(self->window_min, self->window.current);
+		shoot(&nothing);
+	}
 }
 END_TEST
 
@@ -250,6 +309,9 @@ END_TEST
 #define TESTS(X)                                                                 \
 	X(others_are_flushed_before_the_initiator_and_pages_given_up_after_both) \
 	X(latency_has_the_flush_of_others_in_it_and_not_the_local_one)           \
+	X(stores_are_timed_from_before_the_first_to_behind_the_last)             \
+	X(a_trace_has_the_two_moments_between_which_latency_lies)                \
+	X(what_readers_may_expect_grows_with_each_shootdown)                     \
 	X(latency_net_is_less_by_what_was_stolen_from_the_initiator)             \
 	X(an_initiator_that_flushes_sees_nothing_stale)                          \
 	X(an_initiator_that_forgets_itself_is_caught)                            \

@@ -161,7 +161,7 @@ void stage_assert_runs_on(struct stage *s, unsigned i, unsigned pcpu)
 {
 	ck_assert(state_of(s, i) == SCHED_RUNNING);
 	ck_assert(stage_end(s, i));
-	ck_assert_uint_eq(s->pcpus->entity[i].pcpu, pcpu);
+	ck_assert_int_eq(pcpus_held_by(s->pcpus, i), (int)pcpu);
 	ck_assert_int_eq(s->actor[i].host_cpu, s->host_cpu[pcpu]);
 }
 

@@ -347,6 +347,7 @@ START_TEST(the_kernel_as_the_scheduler_gives_everybody_a_pcpu)
 	stage_let_time_pass();
 	for (unsigned i = 0; i < NR; i++) {
 		ck_assert(!pcpus_slice_is_over(s.pcpus, i));
+		ck_assert_int_eq(pcpus_held_by(s.pcpus, i), -1);
 		s.actor[i].target = (i + 1) % NR;
 		for (enum call c = PREEMPT; c <= YIELD_TO; c++) {
 			s.actor[i].waited_ns = 77;
@@ -363,6 +364,8 @@ START_TEST(the_kernel_as_the_scheduler_gives_everybody_a_pcpu)
 	ck_assert(stage_call(&s, 1, ACQUIRE));
 	stage_begin_waiting(&s, 2, ACQUIRE);
 	ck_assert_uint_eq(stage_running(&s), BIT(0) | BIT(1));
+	ck_assert(!pcpus_is_blocked(s.pcpus, 0));
+	ck_assert(pcpus_is_blocked(s.pcpus, 3));
 	stage_finish(&s);
 }
 END_TEST

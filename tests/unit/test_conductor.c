@@ -7,6 +7,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "vcpu/base/clock.h"
 #include "vmm/machine/conductor.h"
 
 #define NR_VCPUS   2 /* of each of two VMs */
@@ -125,8 +126,10 @@ static void tear_down(void)
 static void assert_order(unsigned nr_mechanisms, unsigned nr_rounds, const uint32_t *order)
 {
 	set_up(nr_mechanisms, ROUNDS_NS(nr_rounds));
+	uint64_t since_ns = monotonic_ns();
 	struct conduct_result result = perform();
 
+	ck_assert_uint_ge(monotonic_ns() - since_ns, nr_mechanisms * ROUNDS_NS(nr_rounds));
 	ck_assert_int_eq(result.ending, ENDING_DONE);
 	ck_assert_uint_eq(result.phases, nr_mechanisms * nr_rounds);
 	for (unsigned i = 0; i < NR_ALL; i++) {

@@ -233,6 +233,11 @@ START_TEST(a_store_is_as_large_as_it_says)
 	ck_assert_uint_eq(vms[1].exit_code, 7);
 	ck_assert(vms[1].exited && !vms[0].exited);
 	ck_assert(had_exited_when_told);
+	ck_assert(!machine_has_exited(&machine));
+	vms[0].exited = true;
+	ck_assert(machine_has_exited(&machine));
+	vms[1].exited = false;
+	ck_assert(!machine_has_exited(&machine));
 	ck_assert_int_eq(eventfd_read(machine.event_fd, &told), 0);
 	e.size = 8;
 	ck_assert_int_eq(exits_handle(&thread, thread.vcpu, &e), VCPU_HALT);

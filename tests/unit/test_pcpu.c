@@ -464,6 +464,26 @@ START_TEST(slice_timers_are_gone_when_all_is_over)
 }
 END_TEST
 
+/* For a vCPU that has no slice; the thread's own signal. */
+START_TEST(a_kick_that_was_asked_for_comes_even_at_once)
+{
+	struct itimerspec when;
+	struct stage s;
+
+	stage_start(&s, stage_config(NEVER_OVER));
+	pcpus_kick_in(s.pcpus, 3, UINT64_MAX);
+	timer_gettime(s.pcpus->waiter[3].slice_timer, &when);
+	ck_assert_int_eq(when.it_value.tv_sec, 0);
+	ck_assert_int_eq(when.it_value.tv_nsec, 0);
+	pcpus_kick_in(s.pcpus, 3, NEVER_OVER);
+	timer_gettime(s.pcpus->waiter[3].slice_timer, &when);
+	ck_assert_int_gt(when.it_value.tv_sec, 1000);
+	pcpus_kick_in(s.pcpus, 3, 0);
+	ck_assert(stage_call(&s, 3, AWAIT_KICK));
+	stage_finish(&s);
+}
+END_TEST
+
 /* ---- stress ---------------------------------------------------------------------------------- */
 
 #define ROUNDS 2000
@@ -575,5 +595,6 @@ END_TEST
 	X(who_is_woken_does_not_preempt_its_waker_unless_the_user_wants_it_so) \
 	X(memory_that_cannot_be_had_is_reported)                               \
 	X(slice_timers_are_gone_when_all_is_over)                              \
+	X(a_kick_that_was_asked_for_comes_even_at_once)                        \
 	X(under_stress_a_pcpu_has_one_holder_and_nobody_is_forgotten)
 UNIT_SUITE(pcpu, CASES)

@@ -11,6 +11,8 @@
 #include "vcpu/protocol/flush.h"
 #include "vmm/machine/vm.h"
 
+#define CR3_PWT (1u << 3)
+
 static struct kvm kvm;
 static struct vm vm;
 static unsigned entries;
@@ -115,6 +117,7 @@ START_TEST(a_vcpu_whose_state_is_refused_neither_waits_nor_runs)
 	kvm_double_fail(KVM_GET_MP_STATE, 0, 1, EIO);
 	ck_assert_int_eq(vcpu_idleness(v), VCPU_NOT_IDLE);
 	ck_assert(vcpu_wait_started(v));
+	ck_assert_uint_eq(kvm_double_calls(KVM_GET_MP_STATE), 1);
 	vcpu_run(v, &exit);
 	ck_assert_int_eq(exit.kind, VCPU_EXIT_ERROR);
 	ck_assert_ptr_ne(strstr(exit.text, "KVM_GET_MP_STATE"), NULL);
@@ -123,9 +126,37 @@ START_TEST(a_vcpu_whose_state_is_refused_neither_waits_nor_runs)
 }
 END_TEST
 
-#define CASES(X)                                          \
-	X(a_flush_that_is_refused_ends_the_run)           \
-	X(a_flush_that_works_is_followed_by_an_entry)     \
-	X(registers_stay_as_they_are_while_paging_is_off) \
+/* The bit turns each time: what is the same as before flushes nothing. */
+static void flush_again_and_again(enum flush_prim flush_via)
+{
+	struct vcpu *v = build_vcpu(flush_via);
+	struct kvm_double_vcpu *in_kvm = kvm_double_vcpu();
+	struct vcpu_exit exit;
+
+	vcpu_run(v, &exit); /* and what KVM leaves in kvm_run is there */
+	for (unsigned n = 0; n < 3; n++) {
+		uint64_t before = in_kvm->sregs.cr3;
+
+		v->must_flush = 1;
+		vcpu_run(v, &exit);
+		ck_assert_uint_eq(in_kvm->sregs.cr3 ^ before, CR3_PWT);
+		vcpu_run(v, &exit);
+		ck_assert_uint_eq(in_kvm->sregs.cr3 ^ before, CR3_PWT);
+	}
+	destroy_vcpu();
+}
+
+START_TEST(a_flush_changes_where_translations_come_from_each_time)
+{
+	flush_again_and_again(FLUSH_VIA_sregs);
+	flush_again_and_again(FLUSH_VIA_sync_regs);
+}
+END_TEST
+
+#define CASES(X)                                                  \
+	X(a_flush_that_is_refused_ends_the_run)                   \
+	X(a_flush_that_works_is_followed_by_an_entry)             \
+	X(registers_stay_as_they_are_while_paging_is_off)         \
+	X(a_flush_changes_where_translations_come_from_each_time) \
 	X(a_vcpu_whose_state_is_refused_neither_waits_nor_runs)
 UNIT_SUITE(refusals, CASES)

@@ -168,6 +168,7 @@ STAND_IN(void, vcpu_run, struct vcpu *v, struct vcpu_exit *ret_exit)
 	g->now = g->next->step;
 	if (g->now != HOLD)
 		note_entry(g);
+	stage_let_time_pass();
 	await_others(g->next);
 	v->yield_to = (int)g->next->target;
 	g->next++;
@@ -222,6 +223,14 @@ STAND_IN(void, vcpu_expire_timer, struct vcpu *v)
 	leave_kick();
 }
 
+static void let_time_of_a_halt_pass(void)
+{
+	uint64_t since_ns = monotonic_ns();
+
+	while (monotonic_ns() < since_ns + HALT_NS)
+		;
+}
+
 /* At the second look it has been started. */
 STAND_IN(bool, vcpu_wait_started, struct vcpu *v)
 {
@@ -230,6 +239,7 @@ STAND_IN(bool, vcpu_wait_started, struct vcpu *v)
 	note_idleness(self);
 	self->byte_when_halted = byte_of(self);
 	self->idle = VCPU_NOT_IDLE;
+	let_time_of_a_halt_pass();
 	return self->starts++ > 0;
 }
 
@@ -239,15 +249,12 @@ STAND_IN(void, vcpu_wait_halted, struct vcpu *v, struct vcpu_exit *ret_exit)
 		__real_vcpu_wait_halted(v, ret_exit);
 		return;
 	}
-	uint64_t since_ns = monotonic_ns();
-
 	self->waits++;
 	note_idleness(self);
 	note_kick(self);
 	self->timer_was_armed = is_timer_armed(self);
 	self->byte_when_halted = byte_of(self);
-	while (monotonic_ns() < since_ns + HALT_NS)
-		;
+	let_time_of_a_halt_pass();
 	self->woken_ns = monotonic_ns();
 	self->idle = VCPU_NOT_IDLE;
 	ret_exit->kind = VCPU_EXIT_WAKEUP;
@@ -584,10 +591,13 @@ START_TEST(halted_time_is_not_stolen)
 {
 	static const struct script_step script[] = { { .step = HALT }, { .step = STOP } };
 	struct guest *g = &bed.guest[3];
+	uint64_t since_ns = monotonic_ns();
 
 	bed_init(NEVER_OVER);
 	start_first(3, script);
 	bed_finish();
+	ck_assert_uint_le(g->v.stats.halted_ns + g->v.stats.run_ns, monotonic_ns() - since_ns);
+	ck_assert_uint_gt(g->v.stats.run_ns, 0);
 	uint64_t stolen_ns = g->v.stats.steal_ns - g->steal_at_first_ns;
 	ck_assert_uint_le(stolen_ns, g->entered_ns - g->woken_ns);
 	ck_assert_uint_eq(g->page.steal, g->v.stats.steal_ns);
@@ -703,6 +713,7 @@ START_TEST(a_kicked_vcpu_that_is_found_reset_waits_for_its_start)
 	ck_assert_uint_eq(g->byte_when_halted, 0);
 	ck_assert_uint_eq(g->halts, 0);
 	ck_assert_uint_eq(g->v.stats.halts, 1);
+	ck_assert_uint_ge(g->v.stats.halted_ns, 2 * HALT_NS);
 	ck_assert_uint_eq(events_of(ring, TRACE_HALT), 1);
 	bed_finish();
 }
@@ -727,6 +738,22 @@ START_TEST(a_vcpu_is_marked_while_its_store_is_served_if_it_has_to_be)
 		ck_assert_uint_eq(g->entries, 2);
 		bed_finish();
 	}
+}
+END_TEST
+
+/* As all but the first of a PC do; until then it has no pCPU and no mark. */
+START_TEST(a_vcpu_that_is_held_waits_for_its_start_before_its_first_entry)
+{
+	struct guest *g = &bed.guest[3];
+
+	bed_init(NEVER_OVER);
+	g->idle = VCPU_AWAITS_INIT;
+	start_first(3, stops);
+	bed_finish();
+	ck_assert_uint_eq(g->starts, 2);
+	ck_assert_uint_eq(g->byte_when_halted, 0);
+	ck_assert_uint_eq(g->entries, 1);
+	ck_assert_uint_eq(g->v.stats.marks, 1);
 }
 END_TEST
 
@@ -757,18 +784,19 @@ START_TEST(a_hand_over_counts_from_the_end_of_the_slice_before)
 }
 END_TEST
 
-#define CASES(X)                                                      \
-	X(a_directed_yield_goes_to_that_vcpu_of_that_vm)              \
-	X(a_directed_yield_that_goes_on_at_once_takes_the_byte)       \
-	X(a_kick_within_the_slice_takes_the_byte)                     \
-	X(a_kicked_vcpu_that_is_found_halted_is_not_marked)           \
-	X(an_access_that_cannot_be_completed_is_reported_once)        \
-	X(an_access_is_complete_before_a_halt_and_after_a_phase)      \
-	X(a_run_that_ends_on_the_way_into_a_halt_is_not_waited_for)   \
-	X(halted_time_is_not_stolen)                                  \
-	X(a_trace_tells_what_a_vcpu_did_in_its_order)                 \
-	X(whoever_halts_is_woken_when_its_timer_expires)              \
-	X(a_kicked_vcpu_that_is_found_reset_waits_for_its_start)      \
-	X(a_vcpu_is_marked_while_its_store_is_served_if_it_has_to_be) \
+#define CASES(X)                                                          \
+	X(a_directed_yield_goes_to_that_vcpu_of_that_vm)                  \
+	X(a_directed_yield_that_goes_on_at_once_takes_the_byte)           \
+	X(a_kick_within_the_slice_takes_the_byte)                         \
+	X(a_kicked_vcpu_that_is_found_halted_is_not_marked)               \
+	X(an_access_that_cannot_be_completed_is_reported_once)            \
+	X(an_access_is_complete_before_a_halt_and_after_a_phase)          \
+	X(a_run_that_ends_on_the_way_into_a_halt_is_not_waited_for)       \
+	X(halted_time_is_not_stolen)                                      \
+	X(a_trace_tells_what_a_vcpu_did_in_its_order)                     \
+	X(whoever_halts_is_woken_when_its_timer_expires)                  \
+	X(a_kicked_vcpu_that_is_found_reset_waits_for_its_start)          \
+	X(a_vcpu_is_marked_while_its_store_is_served_if_it_has_to_be)     \
+	X(a_vcpu_that_is_held_waits_for_its_start_before_its_first_entry) \
 	X(a_hand_over_counts_from_the_end_of_the_slice_before)
 UNIT_SUITE(run_loop, CASES)

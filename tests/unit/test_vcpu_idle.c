@@ -334,6 +334,28 @@ START_TEST(an_exit_that_nobody_knows_says_what_it_was)
 }
 END_TEST
 
+/* KVM asks: an error would be a #GP. */
+START_TEST(an_msr_access_that_is_served_is_no_fault)
+{
+	static const uint32_t reasons[] = { KVM_EXIT_X86_RDMSR, KVM_EXIT_X86_WRMSR };
+
+	for (unsigned i = 0; i < COUNT_OF(reasons); i++) {
+		struct vcpu_exit exit;
+
+		build(KVM_MP_STATE_RUNNABLE, 0);
+		vcpu->run->exit_reason = reasons[i];
+		vcpu->run->msr.error = 1;
+		vcpu->run->msr.data = 77;
+		vcpu_run(vcpu, &exit);
+		ck_assert_uint_eq(vcpu->run->msr.error, 0);
+		ck_assert_int_eq(exit.kind, VCPU_EXIT_MSR);
+		ck_assert_uint_eq(exit.is_write, i);
+		ck_assert_uint_eq(exit.value, i ? 77 : 0);
+		destroy();
+	}
+}
+END_TEST
+
 START_TEST(an_entry_that_kvm_refuses_is_the_last)
 {
 	for (unsigned by_completing = 0; by_completing < 2; by_completing++) {
@@ -420,6 +442,7 @@ END_TEST
 	X(an_access_is_completed_once_and_executes_nothing)                     \
 	X(a_second_access_of_an_instruction_is_said_and_nothing_is_flushed)     \
 	X(an_exit_that_nobody_knows_says_what_it_was)                           \
+	X(an_msr_access_that_is_served_is_no_fault)                             \
 	X(an_entry_that_kvm_refuses_is_the_last)                                \
 	X(inside_kvm_run_only_a_kick_gets_through)                              \
 	X(a_vcpu_that_is_finished_leaves_nothing_mapped)

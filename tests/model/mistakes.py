@@ -22,7 +22,7 @@ PV = 'include/minivmm/pv_flush.h'
 STEAL = 'src/vcpu/protocol/steal.c'
 EXCHANGE = '''__atomic_compare_exchange_n(preempted, &state, state | KVM_VCPU_FLUSH_TLB, false,
     __ATOMIC_SEQ_CST, __ATOMIC_RELAXED)'''
-FLUSH_SEEN = 'if (!(byte & KVM_VCPU_FLUSH_TLB)) return; v->flush->flush(v);'
+FLUSH_SEEN = 'if (byte & KVM_VCPU_FLUSH_TLB) vcpu_flush(v);'
 
 # The stages to try where it is known which will find it; elsewhere all are, one after the other.
 STAGES = {
@@ -95,11 +95,11 @@ MISTAKES = [
         ('uint8_t byte = pv_take(&v->steal.page->preempted);',
          'uint8_t byte = __atomic_load_n(&v->steal.page->preempted, __ATOMIC_SEQ_CST);'),
         (FLUSH_SEEN,
-         '''if (byte & KVM_VCPU_FLUSH_TLB) v->flush->flush(v);
+         '''if (byte & KVM_VCPU_FLUSH_TLB) vcpu_flush(v);
          pv_take(&v->steal.page->preempted);''')]),
     ('a request is taken and forgotten', STEAL, [(FLUSH_SEEN, '')]),
     ('the request is tested with ==', STEAL, [
-        ('if (!(byte & KVM_VCPU_FLUSH_TLB))', 'if (byte != KVM_VCPU_FLUSH_TLB)')]),
+        ('if (byte & KVM_VCPU_FLUSH_TLB)', 'if (byte == KVM_VCPU_FLUSH_TLB)')]),
     ('no take without a wait', STEAL, [
         ('v->protocol->enter(v);', 'if (waited_ns) v->protocol->enter(v);')]),
     ('mark instead of take', STEAL, [
@@ -156,7 +156,7 @@ MISTAKES = [
     ('nobody is kicked out of the guest', 'src/vcpu', [
         ('if (__atomic_load_n(&v->in_guest, __ATOMIC_SEQ_CST)) vcpu_kick(v);', '')]),
     ('a flush that was asked for is forgotten', 'src/vcpu', [
-        ('__atomic_store_n(&v->must_flush, 0, __ATOMIC_SEQ_CST); v->flush->flush(v);',
+        ('__atomic_store_n(&v->must_flush, 0, __ATOMIC_SEQ_CST); vcpu_flush(v);',
          '__atomic_store_n(&v->must_flush, 0, __ATOMIC_SEQ_CST);')]),
     ('in_guest is set after the look, inside', 'src/vcpu', [
         ('return !__atomic_load_n(&v->in_guest, __ATOMIC_SEQ_CST) ||',

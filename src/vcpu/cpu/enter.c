@@ -54,9 +54,7 @@ static bool flush_on_request(struct vcpu *v)
 	if (!vcpu_complete_io(v))
 		return false;
 	__atomic_store_n(&v->must_flush, 0, __ATOMIC_SEQ_CST);
-	v->flush->flush(v);
-	v->stats.flushes++;
-	trace(v->trace, TRACE_FLUSH, 0);
+	vcpu_flush(v);
 	return true;
 }
 

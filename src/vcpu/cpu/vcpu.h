@@ -73,6 +73,15 @@ static inline uint32_t vcpu_apic_id(unsigned index)
 	return index < XAPIC_BROADCAST_ID ? index : 0x100 | index;
 }
 
+/* Its guest's TLB is flushed before it executes again. It is at an instruction boundary, and the
+ * caller is its thread. */
+static inline void vcpu_flush(struct vcpu *v)
+{
+	v->flush->flush(v);
+	v->stats.flushes++;
+	trace(v->trace, TRACE_FLUSH, 0);
+}
+
 /* Creates a vCPU in the VM that vm_fd stands for. 0, or -1 with an error. */
 int vcpu_init(struct vcpu *v, const struct kvm *kvm, int vm_fd, unsigned vm, unsigned index,
 	      struct error *err);

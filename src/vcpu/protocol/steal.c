@@ -24,11 +24,8 @@ uint8_t steal_take(struct vcpu *v)
 
 void steal_flush_if_asked(struct vcpu *v, uint8_t byte)
 {
-	if (!(byte & KVM_VCPU_FLUSH_TLB))
-		return;
-	v->flush->flush(v);
-	v->stats.flushes++;
-	trace(v->trace, TRACE_FLUSH, 0);
+	if (byte & KVM_VCPU_FLUSH_TLB)
+		vcpu_flush(v);
 }
 
 static void take_and_flush(struct vcpu *v)

@@ -86,8 +86,8 @@ static void try_out(struct host *h, const struct kvm *kvm, int host_cpu)
 	h->unknown[FINDING_selfcheck] = probe_selfcheck(&probe, kvm, &h->selfcheck,
 							&h->why[FINDING_selfcheck]);
 	probe_finish(&probe);
-	h->unknown[FINDING_cr3_moves] = probe_cr3_moves(kvm, h->info.kvm_module, h->info.paging,
-							&h->cr3_moves, &h->why[FINDING_cr3_moves]);
+	h->unknown[FINDING_cr3_moves] = probe_cr3_moves(kvm, h->info.intercepts_cr3, &h->cr3_moves,
+							&h->why[FINDING_cr3_moves]);
 	h->unknown[FINDING_kernel_marks_preemption] = probe_kernel_marks(
 		kvm, host_cpu, &h->kernel_marks, &h->why[FINDING_kernel_marks_preemption]);
 }

@@ -123,7 +123,7 @@ static int check_cr3_moves(struct run *run, struct error *err)
 {
 	enum cr3_moves moves;
 
-	if (probe_cr3_moves(&run->kvm, run->host.kvm_module, run->host.paging, &moves, err))
+	if (probe_cr3_moves(&run->kvm, run->host.intercepts_cr3, &moves, err))
 		return -1;
 	run->kvm.needs_wp_clear = moves == CR3_MOVES_RIGHT_WITHOUT_WP;
 	if (moves != CR3_MOVES_WRONG)

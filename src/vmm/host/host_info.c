@@ -82,17 +82,23 @@ static int read_parameter(const char *path)
 }
 
 /* kvm_amd and kvm_intel say it; a KVM that uses neither VMX nor SVM has no choice. */
-static const char *paging_of(const struct host_info *info)
+static void read_paging(struct host_info *info)
 {
+	bool is_amd = strcmp(info->kvm_module, "kvm_amd") == 0;
+	bool is_intel = strcmp(info->kvm_module, "kvm_intel") == 0;
 	int nested = 0;
 
-	if (strcmp(info->kvm_module, "kvm_amd") == 0)
+	if (!is_amd && !is_intel && strcmp(info->kvm_module, "kvm_pvm") != 0) {
+		strcpy(info->paging, "unknown");
+		return;
+	}
+	if (is_amd)
 		nested = read_parameter("/sys/module/kvm_amd/parameters/npt");
-	else if (strcmp(info->kvm_module, "kvm_intel") == 0)
+	if (is_intel)
 		nested = read_parameter("/sys/module/kvm_intel/parameters/ept");
-	else if (strcmp(info->kvm_module, "kvm_pvm") != 0)
-		return "unknown";
-	return nested == 'Y' || nested == '1' ? "nested page tables" : "shadow page tables";
+	bool is_nested = nested == 'Y' || nested == '1';
+	strcpy(info->paging, is_nested ? "nested page tables" : "shadow page tables");
+	info->intercepts_cr3 = (is_amd || is_intel) && !is_nested;
 }
 
 static void read_emulator(struct host_info *info)
@@ -172,7 +178,7 @@ void host_info_read(struct host_info *ret_info)
 	read_cpu_model(ret_info);
 	read_kernel(ret_info);
 	read_kvm_module(ret_info);
-	copy_trimmed(ret_info->paging, sizeof(ret_info->paging), paging_of(ret_info));
+	read_paging(ret_info);
 	read_emulator(ret_info);
 	read_hypervisor(ret_info);
 	read_kvm(ret_info);

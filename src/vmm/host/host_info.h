@@ -3,6 +3,7 @@
 #ifndef VMM_HOST_INFO_H
 #define VMM_HOST_INFO_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /*
@@ -39,6 +40,7 @@ struct host_info {
 	char kvm_module[32]; /* kvm_intel, kvm_amd, kvm_pvm ...; "unknown" */
 	char hypervisor[32]; /* the hypervisor this host itself runs under, or "none" */
 	char paging[32];     /* how KVM translates guest addresses, or "unknown" */
+	bool intercepts_cr3; /* KVM uses VMX or SVM, and keeps shadow page tables */
 	char emulator[64];   /* what HOST_EMULATOR_VARIABLE says, or "none" */
 	int kvm_api_version; /* 0 if KVM could not be asked */
 	struct host_kvm_caps kvm_caps;

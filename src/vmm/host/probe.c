@@ -169,15 +169,14 @@ static int ask_cr3_moves(const void *question, void *answer, struct error *err)
 	return cr3_moves_try(q->kvm, answer, err);
 }
 
-int probe_cr3_moves(const struct kvm *kvm, const char *kvm_module, const char *paging,
-		    enum cr3_moves *ret_moves, struct error *err)
+int probe_cr3_moves(const struct kvm *kvm, bool intercepts_cr3, enum cr3_moves *ret_moves,
+		    struct error *err)
 {
 	struct question question = { .kvm = kvm };
 	struct probe probe = { 0 };
 
 	*ret_moves = CR3_MOVES_RIGHT;
-	/* A fault of the intercepts' can only show where there are any. */
-	if (strcmp(kvm_module, "kvm_pvm") == 0 || strcmp(paging, "shadow page tables") != 0)
+	if (!intercepts_cr3)
 		return 0;
 	int result = probe_run(&probe, "the trial of CR3", ask_cr3_moves, &question, ret_moves,
 			       sizeof(*ret_moves), PROBE_BOUND_MS, err);

@@ -44,9 +44,9 @@ void probe_finish(struct probe *p);
 /* The probes that there are: 0, or -1 with an error. */
 int probe_ring_speed(const struct kvm *kvm, unsigned ring, struct ring_speed *ret_speed,
 		     struct error *err);
-/* Right without being tried where KVM has no choice of paging or nested page tables. */
-int probe_cr3_moves(const struct kvm *kvm, const char *kvm_module, const char *paging,
-		    enum cr3_moves *ret_moves, struct error *err);
+/* Right without being tried where nothing is intercepted (host_info.h). */
+int probe_cr3_moves(const struct kvm *kvm, bool intercepts_cr3, enum cr3_moves *ret_moves,
+		    struct error *err);
 int probe_kernel_marks(const struct kvm *kvm, int host_cpu, bool *ret_marks, struct error *err);
 /* Its process takes down a VM, which takes KVM half a millisecond: probe_finish() later. */
 int probe_selfcheck(struct probe *p, const struct kvm *kvm, struct selfcheck *ret_check,

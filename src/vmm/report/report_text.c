@@ -49,75 +49,27 @@ static struct human quantile(const struct mv_hist *h, uint32_t ppm)
 	return h->count ? human_time(mv_hist_quantile(h, ppm)) : none;
 }
 
-static struct human shootdowns(mechanism m)
-{
-	return human_count(m->n.shootdowns);
-}
+/* Defines what a row shows of mechanism m. */
+#define CELL(name, figure)                    \
+	static struct human name(mechanism m) \
+	{                                     \
+		return figure;                \
+	}
 
-static struct human latency_p50(mechanism m)
-{
-	return quantile(&m->latency, PPM_P50);
-}
-
-static struct human latency_p99(mechanism m)
-{
-	return quantile(&m->latency, PPM_P99);
-}
-
-static struct human latency_p999(mechanism m)
-{
-	return quantile(&m->latency, PPM_P999);
-}
-
-static struct human latency_max(mechanism m)
-{
-	return quantile(&m->latency, 1000000);
-}
-
-static struct human net_latency_p50(mechanism m)
-{
-	return quantile(&m->latency_net, PPM_P50);
-}
-
-static struct human net_latency_p99(mechanism m)
-{
-	return quantile(&m->latency_net, PPM_P99);
-}
-
-static struct human pte_write_p50(mechanism m)
-{
-	return quantile(&m->pte_write, PPM_P50);
-}
-
-static struct human local_flush_p50(mechanism m)
-{
-	return quantile(&m->local_flush, PPM_P50);
-}
-
-static struct human ipis_sent(mechanism m)
-{
-	return human_count(m->n.ipis_sent);
-}
-
-static struct human flushes_deferred(mechanism m)
-{
-	return human_count(m->n.flushes_deferred);
-}
-
-static struct human targets_preempted(mechanism m)
-{
-	return human_share(m->n.targets_preempted, m->n.targets);
-}
-
-static struct human throughput(mechanism m)
-{
-	return human_rate(m->throughput_per_s);
-}
-
-static struct human stale_reads(mechanism m)
-{
-	return human_count(m->n.stale_reads);
-}
+CELL(shootdowns, human_count(m->n.shootdowns))
+CELL(latency_p50, quantile(&m->latency, PPM_P50))
+CELL(latency_p99, quantile(&m->latency, PPM_P99))
+CELL(latency_p999, quantile(&m->latency, PPM_P999))
+CELL(latency_max, quantile(&m->latency, 1000000))
+CELL(net_latency_p50, quantile(&m->latency_net, PPM_P50))
+CELL(net_latency_p99, quantile(&m->latency_net, PPM_P99))
+CELL(pte_write_p50, quantile(&m->pte_write, PPM_P50))
+CELL(local_flush_p50, quantile(&m->local_flush, PPM_P50))
+CELL(ipis_sent, human_count(m->n.ipis_sent))
+CELL(flushes_deferred, human_count(m->n.flushes_deferred))
+CELL(targets_preempted, human_share(m->n.targets_preempted, m->n.targets))
+CELL(throughput, human_rate(m->throughput_per_s))
+CELL(stale_reads, human_count(m->n.stale_reads))
 
 static const struct row {
 	const char *label;

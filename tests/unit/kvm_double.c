@@ -170,6 +170,9 @@ static int serve(unsigned long request, void *argument)
 	case KVM_SET_SREGS:
 		d.vcpu.sregs = *(struct kvm_sregs *)argument;
 		return 0;
+	case KVM_GET_LAPIC:
+		*(struct kvm_lapic_state *)argument = d.vcpu.lapic;
+		return 0;
 	case KVM_GET_MP_STATE:
 		((struct kvm_mp_state *)argument)->mp_state = d.vcpu.mp_state;
 		return 0;

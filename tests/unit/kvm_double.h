@@ -19,6 +19,7 @@ struct kvm_double_vcpu {
 	struct kvm_sregs sregs;
 	struct kvm_cpuid_table cpuid;
 	uint32_t mp_state;
+	struct kvm_lapic_state lapic;
 	uint8_t *ram; /* of its VM */
 
 	/* KVM_RUN with immediate_exit: how often, the state that it found last, and in how many

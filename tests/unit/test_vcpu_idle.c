@@ -12,10 +12,12 @@
 #include "kvm_double.h"
 #include "pcpu_stage.h"
 #include "vcpu/base/clock.h"
+#include "vcpu/cpu/apic_timer.h"
 #include "vcpu/cpu/enter.h"
 #include "vmm/machine/vm.h"
 
-#define START_CHECK_NS 1000000 /* as in idle.c: how long it waits for a kick, at the least */
+#define VECTOR_OF_TIMER 0x40
+#define START_CHECK_NS	1000000 /* as in idle.c: how long it waits for a kick, at the least */
 
 static struct kvm kvm;
 static struct vm vm;
@@ -190,6 +192,57 @@ START_TEST(a_timer_is_looked_at_with_a_kick_pending)
 	ck_assert(entry.kick_was_pending);
 	vcpu_drain_kick();
 	ck_assert(!kick_is_pending());
+	destroy();
+}
+END_TEST
+
+static void set_timer(uint32_t lvt, uint32_t divide, uint32_t current)
+{
+	struct kvm_lapic_state *apic = &kvm_double_vcpu()->lapic;
+
+	memcpy(&apic->regs[XAPIC_LVT_TIMER], &lvt, sizeof(lvt));
+	memcpy(&apic->regs[XAPIC_TIMER_DIVIDE], &divide, sizeof(divide));
+	memcpy(&apic->regs[XAPIC_TIMER_CURRENT], &current, sizeof(current));
+}
+
+/* SDM volume 3, "Divide Configuration Register": its bits 0, 1 and 3; of KVM a count is a ns. */
+START_TEST(a_timer_expires_after_its_count_times_its_divider)
+{
+	static const struct {
+		uint32_t divide;
+		uint64_t by;
+	} table[] = { { 0, 2 },	 { 1, 4 },  { 2, 8 },	 { 3, 16 },
+		      { 8, 32 }, { 9, 64 }, { 10, 128 }, { 11, 1 } };
+
+	build(KVM_MP_STATE_HALTED, EINTR);
+	vcpu->timer_is_vmx = true;
+	vcpu->run->if_flag = 1;
+	for (unsigned i = 0; i < COUNT_OF(table); i++) {
+		set_timer(VECTOR_OF_TIMER, table[i].divide, 1000);
+		ck_assert_uint_eq(apic_timer_ns(vcpu), 1000 * table[i].by);
+	}
+	set_timer(VECTOR_OF_TIMER, 0, UINT32_MAX);
+	ck_assert_uint_eq(apic_timer_ns(vcpu), 2ull * UINT32_MAX);
+	destroy();
+}
+END_TEST
+
+START_TEST(a_timer_that_wakes_nobody_is_none)
+{
+	build(KVM_MP_STATE_HALTED, EINTR);
+	vcpu->timer_is_vmx = true;
+	vcpu->run->if_flag = 1;
+	set_timer(VECTOR_OF_TIMER | LVT_MASKED, 0, 1000);
+	ck_assert_uint_eq(apic_timer_ns(vcpu), APIC_TIMER_NEVER);
+	set_timer(VECTOR_OF_TIMER, 0, 0); /* it does not count */
+	ck_assert_uint_eq(apic_timer_ns(vcpu), APIC_TIMER_NEVER);
+	set_timer(VECTOR_OF_TIMER, 0, 1000);
+	ck_assert_uint_eq(apic_timer_ns(vcpu), 2000);
+	vcpu->run->if_flag = 0;
+	ck_assert_uint_eq(apic_timer_ns(vcpu), APIC_TIMER_NEVER);
+	vcpu->run->if_flag = 1;
+	vcpu->timer_is_vmx = false; /* KVM looks after it */
+	ck_assert_uint_eq(apic_timer_ns(vcpu), APIC_TIMER_NEVER);
 	destroy();
 }
 END_TEST
@@ -436,6 +489,8 @@ END_TEST
 	X(what_is_not_halted_any_more_is_not_waited_for)                        \
 	X(registers_are_read_anew_once_kvm_may_have_changed_them)               \
 	X(a_timer_is_looked_at_with_a_kick_pending)                             \
+	X(a_timer_expires_after_its_count_times_its_divider)                    \
+	X(a_timer_that_wakes_nobody_is_none)                                    \
 	X(a_held_vcpu_sleeps_in_kvm_until_its_init_and_then_looks_now_and_then) \
 	X(a_flush_that_was_asked_for_comes_before_the_entry)                    \
 	X(who_is_in_the_guest_is_kicked_and_waited_for)                         \

@@ -220,7 +220,7 @@ def what_does_not_belong_together_is_not_merged(whole):
 def a_cell_with_stale_reads_is_never_averaged_in():
     with tempfile.TemporaryDirectory() as directory:
         out = os.path.join(directory, 'out')
-        result = run('sweep', '--out', out, '--pcpus', PCPU_LIST, '--duration', '300ms',
+        result = run('sweep', '--out', out, '--pcpus', PCPU_LIST, '--duration', f'{300 * SLOWNESS}ms',
                      '--repeats', '1', '--vcpus-per-pcpu', '2', '--scenario', 'ping',
                      '--inject', 'skip-ipi-flush', GUEST)
         result.require_status(1)

@@ -150,6 +150,7 @@ START_TEST(every_mistake_is_named_in_one_line)
 		{ "g --slice 4ms --slice 1ms", { "'slice'", "twice" } },
 		{ "g --sched round", { "policy 'round'", "'round-robin'" } },
 		{ "g --shootdown ipi,vp", { "mechanism 'vp'", "'pv'" } },
+		{ "g --shootdown pv,ipi,pv", { "'pv'", "twice" } },
 		{ "g --preset papre", { "'papre'", "'paper'" } },
 		{ "g --part 3", { "--part '3'", "I/N" } },
 		{ "g --part 0/4 --seed 1", { "--part '0/4'", "1 to N" } },

@@ -98,6 +98,7 @@ START_TEST(leaving_marks_and_entering_takes_the_mark)
 	ck_assert_uint_eq(v.steal.page->preempted, 0);
 	ck_assert_uint_eq(flushes, 0);
 	ck_assert_uint_eq(v.stats.flushes, 0);
+	ck_assert_uint_eq(v.stats.flush_requests, 0);
 }
 END_TEST
 
@@ -115,6 +116,7 @@ START_TEST(a_flush_that_was_asked_for_is_done_once)
 	steal_leave(&v);
 	steal_enter(&v, 0);
 	ck_assert_uint_eq(flushes, 1);
+	ck_assert_uint_eq(v.stats.flush_requests, 1);
 }
 END_TEST
 

@@ -20,7 +20,7 @@ import subprocess
 import tempfile
 
 import in_lab
-from kvmtest import GUEST, MINIVMM, PCPUS, SOURCE, Failure, Suite, finish, kvm_problem, start
+from kvmtest import BUILD, GUEST, MINIVMM, PCPUS, SOURCE, Failure, Suite, finish, kvm_problem, start
 
 # Languages of blocks that hold commands; '' is a block without one.
 SHELL = {'', 'console', 'sh', 'bash', 'shell'}
@@ -142,6 +142,8 @@ def make_scratch(directory):
 def reason_not_to_run(command):
     if '--pcpus 0 ' in command and 0 not in PCPUS:
         return 'CPU 0 is not allowed to this process'
+    if command.startswith('./minivmm lab ') and in_lab.missing(BUILD):
+        return in_lab.missing(BUILD)
     for beginning, reason in NOT_RUN.items():
         if command == beginning or command.startswith(beginning + ' '):
             return reason

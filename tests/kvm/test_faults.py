@@ -3,11 +3,11 @@
 
 from kvmtest import PCPU_LIST, GUEST, SLOWNESS, Suite, catalog, run, run_json, test_guest
 
-# Two mechanisms of two seconds each, and a third of that for hosts that are busy.
 MOST_S = 10 * SLOWNESS
 
-# An emulated machine may not get as far as the fault in that time: then a longer run decides.
-LONGER = [['--duration', '10s']] if SLOWNESS > 1 else []
+# Some faults bite only in a race. A host that is busy or emulated may have too few of them in two
+# seconds (41 shootdowns in one run, instead of a thousand): then a longer run decides.
+LONGER = ['--duration', '10s']
 
 # What guest.elf cannot show, as --list says, and the test guest that does: its case, and
 # what its run ends with.
@@ -17,7 +17,7 @@ SHOWN_ELSEWHERE = {
 
 
 def fault_is_caught(fault, *arguments):
-    for options in ([], *LONGER):
+    for options in ([], LONGER):
         result = run_json('--pcpus', PCPU_LIST, '--inject', fault, *options, GUEST, '--', *arguments)
         if result.status != 4:
             break
@@ -27,7 +27,6 @@ def fault_is_caught(fault, *arguments):
     result.require(result.json['verdict'] == 'fail', 'the verdict is not fail')
     result.require(result.json['config']['inject'] == fault, 'the fault is not recorded')
     result.require_stdout(rf'^FAIL: [0-9]+ stale reads .*by the injected fault {fault}\b')
-    result.require(result.json['elapsed_ns'] < MOST_S * 1e9, f'it took more than {MOST_S} s')
 
 
 def fault_is_caught_elsewhere(fault, guest, case, pattern):

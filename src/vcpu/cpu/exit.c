@@ -24,6 +24,20 @@ static void decode_error(struct vcpu_exit *e, const struct kvm_run *run)
 	}
 }
 
+/* Accepted; a read is answered in `data`. */
+static void decode_msr(struct vcpu_exit *e, struct kvm_run *run)
+{
+	bool is_write = run->exit_reason == KVM_EXIT_X86_WRMSR;
+
+	run->msr.error = 0;
+	*e = (struct vcpu_exit){
+		.kind = VCPU_EXIT_MSR,
+		.is_write = is_write,
+		.value = is_write ? run->msr.data : 0,
+		.data = (uint8_t *)run + offsetof(struct kvm_run, msr.data),
+	};
+}
+
 void exit_decode(struct vcpu_exit *ret_exit, struct kvm_run *run)
 {
 	struct vcpu_exit *e = ret_exit;
@@ -50,19 +64,8 @@ void exit_decode(struct vcpu_exit *ret_exit, struct kvm_run *run)
 		};
 		break;
 	case KVM_EXIT_X86_RDMSR:
-		run->msr.error = 0;
-		*e = (struct vcpu_exit){
-			.kind = VCPU_EXIT_MSR,
-			.data = (uint8_t *)run + offsetof(struct kvm_run, msr.data),
-		};
-		break;
 	case KVM_EXIT_X86_WRMSR:
-		run->msr.error = 0;
-		*e = (struct vcpu_exit){
-			.kind = VCPU_EXIT_MSR,
-			.is_write = true,
-			.value = run->msr.data,
-		};
+		decode_msr(e, run);
 		break;
 	case KVM_EXIT_DIRTY_RING_FULL:
 		e->kind = VCPU_EXIT_RING_FULL;

@@ -443,7 +443,7 @@ def main():
         print(*(f'{m.kind}: {m.describe()}' for m in mutants), sep='\n')
         return 0
     if not judge.passes_unbroken():
-        sys.exit('the suites fail without a mutant')
+        sys.exit(f'{judge.noticed_by} fails without a mutant')
     counts = {}
     for mutant in mutants:
         verdict = judge.survives(mutant)

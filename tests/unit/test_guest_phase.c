@@ -2,14 +2,12 @@
 /* How the guest goes through a phase: who waits for whom, and which time counts as the phase's. */
 #include "unit.h"
 
-#include <setjmp.h>
 #include <string.h>
 
 #include "guest-kernel/base/platform.h"
 #include "guest-kernel/cpu/percpu.h"
 #include "guest-kernel/scenarios/phase.h"
 #include "guest_cpu.h"
-#include "single_step.h"
 
 enum {
 	SELF = 1,
@@ -142,63 +140,8 @@ START_TEST(the_next_phase_is_not_taken_for_this_one)
 }
 END_TEST
 
-/*
- * Of two vCPUs the second goes through the phase's end between two instructions of the first, at
- * each of these in turn. If one were counted in two steps, both would wait for ever.
- */
-static struct {
-	unsigned step, second_comes_at, waits;
-	bool second_is_here, second_has_stopped;
-	jmp_buf wait;
-} pair;
-
-static void let_second_stop(void)
-{
-	pair.second_is_here = true;
-	if (!setjmp(pair.wait))
-		phase_run(&percpus[1], &scenario, &control);
-	pair.second_is_here = false;
-	pair.second_has_stopped = true;
-}
-
-static void come_between(void)
-{
-	if (pair.step++ == pair.second_comes_at)
-		let_second_stop();
-}
-
-static void wait_for_other(void)
-{
-	if (pair.second_is_here)
-		longjmp(pair.wait, 1);
-	ck_assert_msg(pair.waits++ < 2, "one that stopped at instruction %u is not counted",
-		      pair.second_comes_at);
-	if (!pair.second_has_stopped)
-		let_second_stop();
-}
-
-START_TEST(whoever_stops_between_two_instructions_is_counted)
-{
-	static struct platform waiting = { .yield = wait_for_other };
-
-	platform = &waiting;
-	control.phase = 0; /* it is over when they get there */
-	for (unsigned i = 0; i < 2; i++)
-		vcpu(i, 2)->steal.preempted = KVM_VCPU_PREEMPTED; /* at its beginning none waits */
-	do {
-		pair.step = pair.waits = 0;
-		pair.second_has_stopped = false;
-		single_step_begin(come_between);
-		phase_run(&percpus[0], &scenario, &control);
-		single_step_end();
-	} while (pair.step > pair.second_comes_at++);
-	ck_assert_uint_gt(pair.second_comes_at, 50);
-}
-END_TEST
-
 #define CASES(X)                                                     \
 	X(a_phase_lasts_from_when_all_are_in_it_until_a_vcpu_leaves) \
 	X(times_of_phases_add_up_and_each_waits_for_its_own_end)     \
-	X(the_next_phase_is_not_taken_for_this_one)                  \
-	X(whoever_stops_between_two_instructions_is_counted)
+	X(the_next_phase_is_not_taken_for_this_one)
 UNIT_SUITE(guest_phase, CASES)

@@ -86,7 +86,6 @@ static struct vcpu *build_vcpu(void)
 	kvm_double_set_observer(set_msr);
 	struct vcpu *v = &vm.vcpu[0];
 	v->flush = &flush_primitives[FLUSH_VIA_steal_msr];
-	v->flush_pages_gpa = FLUSH_GPA;
 	v->steal.msr = GUEST_GPA | KVM_MSR_ENABLED;
 	ck_assert_int_eq(v->flush->prepare(v, &vm.mem, FLUSH_GPA, &err), 0);
 	return v;

@@ -7,7 +7,7 @@ uint64_t clock_ns(clockid_t clock)
 	struct timespec now = { 0 };
 
 	clock_gettime(clock, &now);
-	return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
+	return ns_of_timespec(now);
 }
 
 uint64_t monotonic_ns(void)

@@ -9,6 +9,11 @@
 #define NS_PER_MS 1000000ull
 #define NS_PER_S  1000000000ull
 
+static inline uint64_t ns_of_timespec(struct timespec t)
+{
+	return (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
+}
+
 /* What a clock shows; 0 if there is no such clock, as of a process that has ended. */
 uint64_t clock_ns(clockid_t clock);
 

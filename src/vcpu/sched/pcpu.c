@@ -183,8 +183,7 @@ void pcpus_release(struct pcpus *p, unsigned i, enum slice_end end)
 void pcpus_kick_in(struct pcpus *p, unsigned i, uint64_t ns)
 {
 	struct itimerspec when = {
-		.it_value = { .tv_sec = (time_t)(ns / NS_PER_S),
-			      .tv_nsec = (long)(ns % NS_PER_S | !ns) }, /* 0 would disarm it */
+		.it_value = timespec_of_ns(ns ? ns : 1), /* 0 would disarm it */
 	};
 
 	if (ns != UINT64_MAX)

@@ -44,13 +44,13 @@ struct readings {
 /* What lies there, within its page. */
 static void *at(struct vm *vm, uint64_t gpa)
 {
-	return guest_mem_own(&vm->mem, gpa, 4096);
+	return guest_mem_own(&vm->mem, gpa, PAGE_BYTES);
 }
 
 /* One more leaf table, below the directory that the boot page tables have. */
 static void build_window(struct vm *vm)
 {
-	uint64_t *directory = at(vm, MV_PAGE_TABLES_GPA + 2 * 4096);
+	uint64_t *directory = at(vm, MV_PAGE_TABLES_GPA + 2 * PAGE_BYTES);
 	uint64_t *leaf = at(vm, TABLE_GPA);
 
 	boot_build_page_tables(&vm->mem);

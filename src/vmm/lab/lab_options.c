@@ -100,20 +100,9 @@ static int add_include(void *target, const struct command_row *row, const char *
 	return 0;
 }
 
-static int set_flag(void *target, const struct command_row *row, const char *value,
-		    struct error *err)
-{
-	struct lab_options *o = target;
-
-	(void)value, (void)err;
-	if (strcmp(row->name, "shell") == 0)
-		o->shell = true;
-	else if (strcmp(row->name, "exec") == 0)
-		o->exec = true;
-	else
-		o->help = true;
-	return 0;
-}
+COMMAND_FLAG_SETTER(exec, struct lab_options, exec, true)
+COMMAND_FLAG_SETTER(shell, struct lab_options, shell, true)
+COMMAND_FLAG_SETTER(help, struct lab_options, help, true)
 
 static const struct command_row rows[] = {
 	{ "machine", "KIND", "svm (by QEMU) or vmx (by Bochs) (svm)", set_machine },
@@ -123,12 +112,12 @@ static const struct command_row rows[] = {
 	{ "kernel", "FILE", "its kernel (what ./dev fetched, else the running one)", set_text },
 	{ "modules", "DIR", "where its modules are, in any depth", set_text },
 	{ "include", "PATH", "a file or directory that is there inside, too", add_include },
-	{ "exec", NULL, "run another program than minivmm", set_flag },
-	{ "shell", NULL, "a shell inside, in this terminal", set_flag },
+	{ "exec", NULL, "run another program than minivmm", set_exec },
+	{ "shell", NULL, "a shell inside, in this terminal", set_shell },
 	{ "keep", "DIR", "leave the console's log, the image and the command line there",
 	  set_text },
 	{ "timeout", "TIME", "end the machine after so long (never)", set_timeout },
-	{ "help", NULL, "print this", set_flag },
+	{ "help", NULL, "print this", set_help },
 };
 
 static int take_operand(void *target, const char *word, struct error *err)

@@ -168,11 +168,11 @@ static int build_vm(struct machine *m, struct vm *vm, unsigned index,
 		v->protocol = &m->protocol;
 		v->marks_exits = o->mark_exits;
 		v->flush = &flush_primitives[flush_via];
-		v->flush_pages_gpa = vm->layout.flush_gpa + i * FLUSH_PAGES_BYTES;
 		pcpus_set_hint(m->pcpus, index * o->nr_vcpus + i, hints + i);
 		if ((o->hidden_features && vcpu_hide_features(v, o->hidden_features, err)) ||
 		    boot_vcpu(vm, i, &image->elf, err) ||
-		    v->flush->prepare(v, &vm->mem, v->flush_pages_gpa, err))
+		    v->flush->prepare(v, &vm->mem, vm->layout.flush_gpa + i * FLUSH_PAGES_BYTES,
+				      err))
 			return -1;
 	}
 	return 0;

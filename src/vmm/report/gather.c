@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "vcpu/base/clock.h"
 #include "vmm/machine/results_block.h"
 
 static void copy_name(char *to, const char *from)
@@ -92,7 +93,7 @@ static uint64_t timer_resolution_ns(void)
 
 	if (clock_getres(CLOCK_MONOTONIC, &resolution))
 		return 0;
-	return (uint64_t)resolution.tv_sec * 1000000000u + (uint64_t)resolution.tv_nsec;
+	return ns_of_timespec(resolution);
 }
 
 int gather_results(const struct machine *m, struct run_result *result, struct error *err)

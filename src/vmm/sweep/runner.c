@@ -47,8 +47,7 @@ static _Noreturn void become_run(char *const argv[], int stderr_fd, pid_t parent
 		sigemptyset(&none);
 		sigprocmask(SIG_SETMASK, &none, NULL);
 		execv("/proc/self/exe", argv);
-		/* Without /proc: the path that this program was started by, if it is still there.
-		 */
+		/* Without /proc: the path by which it was started, if it is still there. */
 		execv((const char *)getauxval(AT_EXECFN), argv);
 		dprintf(STDERR_FILENO, "minivmm: cannot start itself (is /proc mounted?): %s\n",
 			strerror(errno));

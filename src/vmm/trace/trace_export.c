@@ -497,8 +497,7 @@ static void target_done(struct shoot_walk *w, const struct mv_trace_event *e)
 	deferral_flow(w, e->tsc, e->index);
 }
 
-/* An event outside a shootdown is skipped: the ring has lost the beginning, or it makes no sense.
- */
+/* An event outside a shootdown is skipped: its beginning is lost, or it makes no sense. */
 static void guest_event(struct shoot_walk *w, const struct mv_trace_event *e)
 {
 	if (e->tsc < w->x->window_tsc)

@@ -12,9 +12,10 @@ import tempfile
 import threading
 import time
 
+from bed import END_MARK, GUESTS, skip, skip_without
+
 # A boot takes some seconds and the suite a minute; nothing in it is silent for so long.
 SILENCE_S = 75
-END_MARK = 'END OF SUITE'
 
 # Commands that are needed here, and the Debian packages that hold them.
 COMMANDS = {
@@ -24,12 +25,6 @@ COMMANDS = {
 BUSYBOX = shutil.which('busybox')
 BIOS = ('/usr/share/seabios/bios-256k.bin', '/usr/share/qemu/bios-256k.bin')
 KERNEL_FILES = ('vmlinuz', 'irqbypass.ko', 'kvm.ko', 'kvm-amd.ko')
-
-
-def skip(reason):
-    print(f'1..0 # SKIP {reason}', flush=True)
-    print(f'SKIPPED, nothing was tested: {reason}', file=sys.stderr)
-    sys.exit(0)
 
 
 def is_static(path):
@@ -44,11 +39,7 @@ def skip_if_something_is_missing(kernel):
         packages.append('seabios')
     if not BUSYBOX or not is_static(BUSYBOX):
         packages.append('busybox-static')
-    if packages:
-        skip('please install ' + ' '.join(packages))
-    if not all(os.path.exists(os.path.join(kernel, name)) for name in KERNEL_FILES):
-        skip('no kernel for the emulated machine: tests/nested/fetch_kernel '
-             f'{os.path.relpath(kernel)} gets Debian\'s linux-image-cloud-amd64')
+    skip_without(packages, kernel, KERNEL_FILES)
 
 
 # ---- the machine's file system ---------------------------------------------------------
@@ -60,15 +51,13 @@ def make_initramfs(build, kernel, arguments, work):
         BUSYBOX: 'bin/busybox',
         arguments.init: 'init',
         arguments.suite: 'suite.sh',
-        os.path.join(build, 'src/guest-kernel/guest.elf'): 'guests/guest.elf',
     }
     for program in ('minivmm-static', 'stale_after', 'hold_vm'):
         files[os.path.join(build, 'tests/nested', program)] = 'bin/' + program.removesuffix('-static')
     for module in KERNEL_FILES[1:]:
         files[os.path.join(kernel, module)] = 'modules/' + module
-    for guest in ('access', 'fault', 'pvh', 'reset', 'steal', 'wake'):
-        files[os.path.join(build, f'tests/guests/{guest}.elf')] = f'guests/{guest}.elf'
-    files[os.path.join(build, 'src/guest-kernel/guest_by_pvh.elf')] = 'guests/guest_by_pvh.elf'
+    for guest in GUESTS:
+        files[os.path.join(build, guest)] = 'guests/' + os.path.basename(guest)
     for source, name in files.items():
         target = os.path.join(root, name)
         os.makedirs(os.path.dirname(target), exist_ok=True)

@@ -15,11 +15,11 @@ import sys
 import tempfile
 import threading
 
+from bed import END_MARK, GUESTS, skip_without
+
 # The lab ends a machine that was silent for long. This is for one that talks and gets nowhere.
 TIMEOUT = '55m'
-END_MARK = 'END OF SUITE'
 PAGING = {'ept=0': 'shadow', 'ept=1': 'nested'}
-GUESTS = ('access', 'fault', 'pvh', 'reset', 'steal', 'wake')
 
 # What is needed here, and the Debian package that holds it.
 NEEDS = {
@@ -33,27 +33,15 @@ NEEDS = {
 }
 
 
-def skip(reason):
-    print(f'1..0 # SKIP {reason}', flush=True)
-    print(f'SKIPPED, nothing was tested: {reason}', file=sys.stderr)
-    sys.exit(0)
-
-
 def skip_if_something_is_missing(build):
     packages = [package for name, package in NEEDS.items()
                 if not (os.path.exists(name) if name.startswith('/') else shutil.which(name))]
-    if packages:
-        skip('please install ' + ' '.join(packages))
-    kernel = os.path.join(build, 'nested-kernel')
-    if not os.path.exists(os.path.join(kernel, 'kvm-intel.ko')):
-        skip('no kernel for the emulated machine: tests/nested/fetch_kernel '
-             f'{os.path.relpath(kernel)} gets Debian\'s linux-image-cloud-amd64')
+    skip_without(packages, os.path.join(build, 'nested-kernel'), ['kvm-intel.ko'])
 
 
 def copy_guests(build, directory):
-    files = [f'{build}/tests/guests/{name}.elf' for name in GUESTS]
-    for path in files + [f'{build}/src/guest-kernel/{name}.elf' for name in ('guest', 'guest_by_pvh')]:
-        shutil.copy(path, directory)
+    for guest in GUESTS:
+        shutil.copy(os.path.join(build, guest), directory)
 
 
 class Machine:

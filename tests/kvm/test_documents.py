@@ -142,8 +142,10 @@ def make_scratch(directory):
 def reason_not_to_run(command):
     if '--pcpus 0 ' in command and 0 not in PCPUS:
         return 'CPU 0 is not allowed to this process'
-    if command.startswith('./minivmm lab ') and in_lab.missing(BUILD):
-        return in_lab.missing(BUILD)
+    if command.startswith('./minivmm lab '):
+        missing = in_lab.missing(BUILD)
+        if missing:
+            return missing
     for beginning, reason in NOT_RUN.items():
         if command == beginning or command.startswith(beginning + ' '):
             return reason

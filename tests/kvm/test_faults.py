@@ -21,12 +21,14 @@ def fault_is_caught(fault, *arguments):
         result = run_json('--pcpus', PCPU_LIST, '--inject', fault, *options, GUEST, '--', *arguments)
         if result.status != 4:
             break
+    most_s = MOST_S + 20 * (options is LONGER)  # of both mechanisms
     result.require_status(1)
     stale = sum(m['stale_reads'] for m in result.json['mechanisms'].values())
     result.require(stale > 0, 'no stale reads')
     result.require(result.json['verdict'] == 'fail', 'the verdict is not fail')
     result.require(result.json['config']['inject'] == fault, 'the fault is not recorded')
     result.require_stdout(rf'^FAIL: [0-9]+ stale reads .*by the injected fault {fault}\b')
+    result.require(result.json['elapsed_ns'] < most_s * 1e9, f'it took more than {most_s} s')
 
 
 def fault_is_caught_elsewhere(fault, guest, case, pattern):

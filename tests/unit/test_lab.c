@@ -537,6 +537,22 @@ START_TEST(a_kernel_that_is_none_is_named)
 }
 END_TEST
 
+START_TEST(a_kernel_that_was_fetched_in_part_is_none)
+{
+	static struct lab_kernel kernel;
+
+	enter_directory();
+	ck_assert(!lab_kernel_fetched(&kernel, "in"));
+	write_bytes("in/vmlinuz", "nothing", 7);
+	ck_assert(!lab_kernel_fetched(&kernel, "in"));
+	write_bytes("in/complete", "nothing", 7);
+	ck_assert(lab_kernel_fetched(&kernel, "in"));
+	ck_assert_str_eq(kernel.image, "in/vmlinuz");
+	ck_assert_str_eq(kernel.modules, "in");
+	leave_directory("in/vmlinuz in/complete");
+}
+END_TEST
+
 /* ---- messages ------------------------------------------------------------------------------ */
 
 /* Two ends of a channel. */
@@ -857,6 +873,7 @@ END_TEST
 	X(the_image_is_one_that_linux_unpacks)             \
 	X(modules_are_loaded_behind_those_they_need)       \
 	X(a_kernel_that_is_none_is_named)                  \
+	X(a_kernel_that_was_fetched_in_part_is_none)       \
 	X(messages_arrive_in_pieces_and_in_order)          \
 	X(what_is_no_message_is_told)                      \
 	X(messages_begin_behind_the_magic_words)           \

@@ -49,27 +49,37 @@ static bool find_above(unsigned names, char ret_path[PATH_MAX])
 	return true;
 }
 
-/* In the build directory that this program lies in. */
-static bool find_fetched(struct lab_kernel *k)
+bool lab_kernel_fetched(struct lab_kernel *ret_kernel, const char *directory)
 {
-	char build[PATH_MAX];
+	struct lab_kernel *k = ret_kernel;
+	char complete[PATH_MAX];
+
+	snprintf(k->modules, sizeof(k->modules), "%.4080s", directory);
+	snprintf(k->image, sizeof(k->image), "%.4080s/vmlinuz", directory);
+	snprintf(complete, sizeof(complete), "%.4080s/complete", directory);
+	return is_file(k->image) && is_file(complete);
+}
+
+/* In the build directory that this program lies in. */
+static bool find_in_build(struct lab_kernel *k)
+{
+	char build[PATH_MAX], directory[PATH_MAX];
 
 	if (!find_above(3, build)) /* src/vmm/minivmm */
 		return false;
-	snprintf(k->modules, sizeof(k->modules), "%.4000s/nested-kernel", build);
-	snprintf(k->image, sizeof(k->image), "%.4080s/vmlinuz", k->modules);
-	return is_file(k->image);
+	snprintf(directory, sizeof(directory), "%.4000s/nested-kernel", build);
+	return lab_kernel_fetched(k, directory);
 }
 
 static bool find_cached(struct lab_kernel *k)
 {
 	const char *home = getenv("HOME");
+	char directory[PATH_MAX];
 
 	if (!home)
 		return false;
-	snprintf(k->modules, sizeof(k->modules), "%.4000s/.cache/minivmm/kernel", home);
-	snprintf(k->image, sizeof(k->image), "%.4080s/vmlinuz", k->modules);
-	return is_file(k->image);
+	snprintf(directory, sizeof(directory), "%.4000s/.cache/minivmm/kernel", home);
+	return lab_kernel_fetched(k, directory);
 }
 
 static bool find_running(struct lab_kernel *k)
@@ -105,7 +115,7 @@ int lab_kernel_find(struct lab_kernel *ret_kernel, const char *image, const char
 		    struct error *err)
 {
 	struct lab_kernel *k = ret_kernel;
-	bool found = find_fetched(k) || find_cached(k) || find_running(k);
+	bool found = find_in_build(k) || find_cached(k) || find_running(k);
 
 	if (image && !is_file(image))
 		return not_there("kernel", image, "file", err);

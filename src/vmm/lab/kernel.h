@@ -4,6 +4,7 @@
 #define VMM_LAB_KERNEL_H
 
 #include <limits.h>
+#include <stdbool.h>
 
 #include "vcpu/base/error.h"
 #include "vmm/lab/initramfs.h"
@@ -19,6 +20,9 @@ struct lab_kernel {
  */
 int lab_kernel_find(struct lab_kernel *ret_kernel, const char *image, const char *modules,
 		    struct error *err);
+
+/* Whether tests/nested/fetch_kernel has put a kernel in the directory, and was not broken off. */
+bool lab_kernel_fetched(struct lab_kernel *ret_kernel, const char *directory);
 
 /*
  * Takes a module in, those that it depends on first, and appends a line for each to `list`:

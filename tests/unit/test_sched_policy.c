@@ -312,6 +312,9 @@ START_TEST(gang_picks_from_the_gang_whose_turn_it_is)
 	}
 	entity[0].state = SCHED_RUNNING;
 	ck_assert_int_eq(pick(POLICY_gang, entity, 0), 1);
+	/* The last of all is the first of its gang that waits. */
+	entity[2] = (struct sched_entity){ .state = SCHED_READY, .ready_since = 7, .gang = 0 };
+	ck_assert_int_eq(pick(POLICY_gang, entity, 0), 2);
 }
 END_TEST
 

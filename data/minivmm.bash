@@ -28,6 +28,7 @@ _minivmm_sweep_options="
 _minivmm_merge_options=" --out --quiet --help "
 _minivmm_lab_options="
  --machine --paging --pcpus --memory --kernel --modules --include --exec --shell --keep --timeout --help "
+_minivmm_watch_options=" --time --interval --threads --all --json --trace --help "
 
 # Completes the last of several names with commas between, keeping those before it.
 _minivmm_list() {
@@ -42,6 +43,7 @@ _minivmm() {
 
 	case "${COMP_WORDS[1]}" in
 	sweep) options="$_minivmm_sweep_options" ;;
+	watch) options="$_minivmm_watch_options" ;;
 	merge) options="$_minivmm_merge_options" ;;
 	lab) [[ " ${COMP_WORDS[*]:0:COMP_CWORD} " == *" -- "* ]] || options="$_minivmm_lab_options" ;;
 	esac
@@ -71,7 +73,7 @@ _minivmm() {
 	--kernel | --include) COMPREPLY=($(compgen -f -- "$word")) ;;
 	--json | --trace | --initrd | --record | --replay) COMPREPLY=($(compgen -f -- "$word")) ;;
 	--vcpus | --vms | --pcpus | --mem | --slice | --slice-jitter | --grace | --dirty-every | --duration | --count | \
-		--seed | --timeout | --memory | --vcpus-per-pcpu | --repeats | --part) ;;
+		--seed | --timeout | --memory | --vcpus-per-pcpu | --repeats | --part | --time | --interval | --threads) ;;
 	*)
 		if [[ " ${COMP_WORDS[*]:0:COMP_CWORD} " == *" -- "* ]]; then
 			COMPREPLY=($(compgen -S = -W "$_minivmm_parameters" -- "$word"))
@@ -80,7 +82,7 @@ _minivmm() {
 		else
 			COMPREPLY=($(compgen -f -- "$word"))
 			((COMP_CWORD == 1)) &&
-				COMPREPLY+=($(compgen -W "host sweep merge trace-stats lab" -- "$word"))
+				COMPREPLY+=($(compgen -W "host sweep merge trace-stats watch lab" -- "$word"))
 		fi
 		;;
 	esac

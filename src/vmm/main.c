@@ -19,6 +19,7 @@
 #include "vmm/sweep/merge.h"
 #include "vmm/sweep/sweep.h"
 #include "vmm/trace/trace_stats.h"
+#include "vmm/watch/watch.h"
 
 /*
  * Descriptors 0 to 2 are taken if the caller closed them, so that no file that is
@@ -46,6 +47,7 @@ static const struct subcommand {
 	{ "lab", lab_command },
 	{ "lab-agent", lab_agent_command },
 	{ "trace-stats", trace_stats_command },
+	{ "watch", watch_command },
 };
 
 static const struct subcommand *find_subcommand(const char *name)

@@ -12,7 +12,7 @@ import sys
 
 # Functions of Linux and of the C library that are spoken of and not called.
 FUNCTIONS_ELSEWHERE = {
-    'futex', 'gup_fast', 'kvm_flush_tlb_multi', 'kvm_guest_cpu_offline', 'kvm_steal_time_set_preempted',
+    'copy_thread', 'futex', 'gup_fast', 'kvm_flush_tlb_multi', 'kvm_guest_cpu_offline', 'kvm_steal_time_set_preempted',
     'pv_tlb_flush_supported', 'should_flush_tlb', 'strtoull',
 }
 # Of Linux, QEMU and Xen, and of a reader's own.

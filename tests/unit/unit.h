@@ -77,6 +77,7 @@
 	X(targets)       \
 	X(trace)         \
 	X(vm)            \
+	X(watch)         \
 	X(vcpu_cpuid)     \
 	X(vcpu_idle)      \
 	X(x86_boot)

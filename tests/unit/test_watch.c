@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* `minivmm watch` without a VMM: its options, names of threads, perf's records, and the counters. */
+/* `minivmm watch` without a VMM: options, names of threads, perf's records, and counters. */
 #include "unit.h"
 
 #include <errno.h>

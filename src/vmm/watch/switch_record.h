@@ -49,8 +49,8 @@ bool switch_record_next(struct switch_ring *ring, struct switch_record *ret_reco
 
 /*
  * Whether a thread with these registers of user space is inside ioctl(fd, KVM_RUN). Linux keeps
- * -ENOSYS in RAX until the call returns (arch/x86/entry/entry_64.S). Threads that KVM starts for itself copy the
- * registers of the one that made them, but for RIP, which is 0 (copy_thread()).
+ * -ENOSYS in RAX until the call returns (arch/x86/entry/entry_64.S). Threads that KVM starts for
+ * itself copy the registers of the one that made them, but for RIP, which is 0 (copy_thread()).
  */
 bool is_in_kvm_run(uint64_t rax, uint64_t rsi, uint64_t rip);
 

@@ -29,10 +29,9 @@ PROGRAMS = {
 LATE_MODULES = ('encodings', 'json', 're', 'collections', 'importlib', 'ctypes', 'multiprocessing',
                 'concurrent', 'asyncio', 'email', 'urllib', 'unittest')
 
-# The files that were not seen to pass there three times in a row: they are skipped without KVM.
+# The files that were not seen to pass there as a whole: they are skipped without KVM.
 # As soon as there is none, .ci/run insists that every file runs somewhere.
-NOT_TRIED = ('dirty', 'documents', 'environment', 'host', 'hostile', 'matrix', 'replay',
-             'report_page', 'sandbox', 'signals', 'trace')
+NOT_TRIED = ('dirty', 'documents', 'report_page')
 
 # Tests that cannot run there: file, beginning of the name, reason. docs/hosts.md has them, too.
 NOT_INSIDE = (

@@ -169,7 +169,7 @@ static int make_disk(const struct emulator *e, const struct machine_plan *plan)
 		 "cp '%s' iso/vmlinuz; "
 		 "cp /usr/lib/ISOLINUX/isolinux.bin /usr/lib/syslinux/modules/bios/ldlinux.c32 "
 		 "iso/isolinux/; printf 'DEFAULT l\\nPROMPT 0\\nLABEL l\\nKERNEL /vmlinuz\\nAPPEND "
-		 "initrd=/initrd.gz console=ttyS0 quiet panic=-1 -- lab-agent\\n' "
+		 "initrd=/initrd.gz console=ttyS0 quiet l1tf=off panic=-1 -- lab-agent\\n' "
 		 ">iso/isolinux/isolinux.cfg; xorriso -as mkisofs -quiet -o boot.iso -b "
 		 "isolinux/isolinux.bin -c isolinux/boot.cat -no-emul-boot -boot-load-size 4 "
 		 "-boot-info-table iso >/dev/null 2>&1",

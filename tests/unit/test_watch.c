@@ -39,9 +39,9 @@ START_TEST(options_arrive_where_they_belong)
 	ck_assert_uint_eq(o.time_ns, 0);
 	ck_assert_uint_eq(o.interval_ns, 1000000000);
 	ck_assert(!o.all && !o.json && !o.help && !o.trace && !o.threads);
-	ck_assert_int_eq(parse("watch --time 2s --interval 100ms --json --trace t --threads v* 7",
-			       &o, &err),
-			 0);
+	ck_assert_int_eq(
+		parse("watch --time 2s --interval 100ms --json --trace t --threads v* 7", &o, &err),
+		0);
 	ck_assert_uint_eq(o.time_ns, 2000000000);
 	ck_assert_uint_eq(o.interval_ns, 100000000);
 	ck_assert(o.json && !o.all);
@@ -99,11 +99,21 @@ START_TEST(threads_of_vcpus_are_known_by_their_names)
 		const char *name;
 		int number; /* -1: no vCPU */
 	} table[] = {
-		{ "CPU 0/KVM", 0 },   { "CPU 117/TCG", 117 }, { "fc_vcpu 3", 3 },
-		{ "kvm-vcpu-12", 12 }, { "vcpu1", 1 },	      { "crosvm_vcpu2", 2 },
-		{ "CPU 0/HVF", -1 },  { "CPU /KVM", -1 },     { "CPU 0/KVMx", -1 },
-		{ "fc_vcpu", -1 },    { "fc_vcpu 3a", -1 },   { "kvm-nx-lpage-re", -1 },
-		{ "", -1 },	      { "vcpu999999", -1 },   { "qemu-system-x86", -1 },
+		{ "CPU 0/KVM", 0 },
+		{ "CPU 117/TCG", 117 },
+		{ "fc_vcpu 3", 3 },
+		{ "kvm-vcpu-12", 12 },
+		{ "vcpu1", 1 },
+		{ "crosvm_vcpu2", 2 },
+		{ "CPU 0/HVF", -1 },
+		{ "CPU /KVM", -1 },
+		{ "CPU 0/KVMx", -1 },
+		{ "fc_vcpu", -1 },
+		{ "fc_vcpu 3a", -1 },
+		{ "kvm-nx-lpage-re", -1 },
+		{ "", -1 },
+		{ "vcpu999999", -1 },
+		{ "qemu-system-x86", -1 },
 	};
 
 	for (unsigned i = 0; i < COUNT_OF(table); i++) {
@@ -138,7 +148,7 @@ static void put(uint32_t type, uint16_t misc, unsigned nr, const uint64_t *word)
 	for (unsigned i = 0; i < header.size; i++)
 		data[ring.head++ % sizeof(data)] = bytes[i];
 }
-#define PUT(type, misc, ...)                                                               \
+#define PUT(type, misc, ...) \
 	put(type, misc, sizeof((uint64_t[]){ __VA_ARGS__ }) / 8, (uint64_t[]){ __VA_ARGS__ })
 
 static struct switch_record next(void)

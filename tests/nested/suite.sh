@@ -38,6 +38,11 @@ check() { # NAME COMMAND...
 	sed 's/^/# /' /tmp/why
 }
 
+skip() { # NAME REASON
+	tests=$((tests + 1))
+	echo "ok $tests - $1 # SKIP $2"
+}
+
 because() { # TEXT
 	{
 		echo "$1"
@@ -204,8 +209,13 @@ show_what_works() {
 	for case in hlt-xapic doorbell-xapic hlt-doorbell init-running init-halted; do
 		check "wake: $case" guest_ends wake "$case" 0
 	done
-	for case in start wake mask; do
-		check "started by PVH: $case" runs_by_pvh pvh "case=$case"
+	check 'started by PVH: start' runs_by_pvh pvh case=start
+	for case in wake mask; do
+		if [ "$kvm_module" = kvm_intel ]; then
+			skip "started by PVH: $case" 'it loops with interrupts disabled, and keeps its CPU in Bochs'
+		else
+			check "started by PVH: $case" runs_by_pvh pvh "case=$case"
+		fi
 	done
 	for words in 'scenario=ping shootdown=ipi' 'scenario=storm shootdown=ipi,pv'; do
 		check "the guest started by PVH: $words" runs_by_pvh guest_by_pvh $words duration_ms=200

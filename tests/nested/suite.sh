@@ -38,9 +38,14 @@ check() { # NAME COMMAND...
 	sed 's/^/# /' /tmp/why
 }
 
-skip() { # NAME REASON
-	tests=$((tests + 1))
-	echo "ok $tests - $1 # SKIP $2"
+# A guest with several vCPUs that wait with interrupts disabled: see docs/hosts.md, "VMX in Bochs".
+check_busy() { # NAME COMMAND...
+	if [ "$kvm_module" = kvm_amd ]; then
+		check "$@"
+	else
+		tests=$((tests + 1))
+		echo "ok $tests - $1 # SKIP it waits with interrupts disabled, and keeps its CPU in Bochs"
+	fi
 }
 
 because() { # TEXT
@@ -211,14 +216,10 @@ show_what_works() {
 	done
 	check 'started by PVH: start' runs_by_pvh pvh case=start
 	for case in wake mask; do
-		if [ "$kvm_module" = kvm_intel ]; then
-			skip "started by PVH: $case" 'it loops with interrupts disabled, and keeps its CPU in Bochs'
-		else
-			check "started by PVH: $case" runs_by_pvh pvh "case=$case"
-		fi
+		check_busy "started by PVH: $case" runs_by_pvh pvh "case=$case"
 	done
 	for words in 'scenario=ping shootdown=ipi' 'scenario=storm shootdown=ipi,pv'; do
-		check "the guest started by PVH: $words" runs_by_pvh guest_by_pvh $words duration_ms=200
+		check_busy "the guest started by PVH: $words" runs_by_pvh guest_by_pvh $words duration_ms=200
 	done
 	check 'a triple fault ends the run' guest_ends fault triple-fault-in-ring3 1
 	count=60

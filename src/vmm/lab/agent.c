@@ -224,13 +224,13 @@ static void open_virtio(struct agent *a)
 	wire_init(&a->wire, fd, fd);
 }
 
-/* Bochs has no such device: a serial line leads in, its debug port out. */
+/* Bochs has no such device: a serial line leads in, a parallel port out. */
 static void open_serial(struct agent *a)
 {
 	struct termios raw;
 	int fd = open("/dev/ttyS1", O_RDWR | O_CLOEXEC | O_NOCTTY);
 
-	if (fd < 0 || tcgetattr(fd, &raw) || ioperm(WIRE_PORT, 1, 1))
+	if (fd < 0 || tcgetattr(fd, &raw) || ioperm(WIRE_PORT, NR_WIRE_PORTS, 1))
 		turn_off("no channel to the lab");
 	cfmakeraw(&raw);
 	cfsetspeed(&raw, B115200);

@@ -141,7 +141,7 @@ static int write_config(const struct emulator *e, const struct machine_plan *pla
 		"ata0-master: type=cdrom, path=\"%s/boot.iso\", status=inserted\n"
 		"com1: enabled=1, mode=term, dev=%s\n"
 		"com2: enabled=1, mode=term, dev=%s\n"
-		"port_e9_hack: enabled=1\n"
+		"parport1: enabled=1, file=%s/out\n"
 		"clock: sync=none, time0=946684800\n"
 		"vga: extension=vbe, update_freq=5, realtime=0\n"
 		"log: %s/log\n"
@@ -150,7 +150,7 @@ static int write_config(const struct emulator *e, const struct machine_plan *pla
 		"sound: waveoutdrv=dummy, waveindrv=dummy, midioutdrv=dummy\n"
 		"speaker: enabled=0\n",
 		mib, mib, o->pcpus, INSTRUCTIONS_PER_S, e->directory, console, channel,
-		e->directory);
+		e->directory, e->directory);
 	fclose(file);
 	file = create(e, "rc"); /* Debian's has the debugger, which waits to be told */
 	if (!file)
@@ -188,21 +188,30 @@ static int make_line(int *ret_own, char ret_name[64])
 	return fcntl(slave, F_SETFD, FD_CLOEXEC);
 }
 
+/* What the machine prints. Opened before Bochs is, which waits for a reader otherwise. */
+static int make_printer(struct emulator *e)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/out", e->directory);
+	e->in_fd = mkfifo(path, 0600) ? -1 : open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	return e->in_fd < 0 ? -1 : 0;
+}
+
 int bochs_start(const struct machine_plan *plan, struct emulator *ret_emulator, struct error *err)
 {
 	struct emulator *e = ret_emulator;
 	struct words words = { 0 };
 	char console[64], channel[64], program[PATH_MAX] = "bochs";
-	int ends[2], null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
 	if (make_directory(e, err))
 		return -1;
 	if (make_line(&e->console_fd, console) || make_line(&e->out_fd, channel) ||
-	    pipe2(ends, O_CLOEXEC) || write_config(e, plan, console, channel) ||
+	    make_printer(e) || write_config(e, plan, console, channel) ||
 	    make_disk(e, plan))
 		return error_set_errno(err, EXIT_HOST, errno, "lab: no disk for the machine in '%s'",
 				       e->directory);
-	e->in_fd = ends[0];
 	e->log_fd = memfd_create("bochs-log", MFD_CLOEXEC);
 	find_program("bochs", program);
 	words_add(&words, "%s", program);
@@ -211,11 +220,10 @@ int bochs_start(const struct machine_plan *plan, struct emulator *ret_emulator, 
 	words_add(&words, "%s/bochsrc", e->directory);
 	words_add(&words, "-rc");
 	words_add(&words, "%s/rc", e->directory);
-	const int standard[] = { null, ends[1], e->log_fd };
+	const int standard[] = { null, e->log_fd, e->log_fd };
 	const int keep[] = { -1 };
 	e->pid = emulator_spawn(&words, standard, keep, err);
 	words_free(&words);
-	close(ends[1]);
 	close(null);
 	return e->pid < 0 ? -1 : 0;
 }

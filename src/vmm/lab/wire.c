@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/io.h>
 #include <unistd.h>
 
 void wire_init(struct wire *w, int in_fd, int out_fd)
@@ -17,19 +18,23 @@ void wire_init(struct wire *w, int in_fd, int out_fd)
 
 /* ---- sending ------------------------------------------------------------------- */
 
-static void write_to_port(const void *data, size_t length)
+/* Selected, and not being reset. */
+#define PARALLEL_IDLE	0x0c
+#define PARALLEL_STROBE 0x01
+
+static void print_byte(uint8_t byte)
 {
-	__asm__ volatile("rep outsb" : "+S"(data), "+c"(length) : "d"(WIRE_PORT) : "memory");
+	outb(byte, WIRE_PORT);
+	outb(PARALLEL_IDLE | PARALLEL_STROBE, WIRE_PORT + 2);
+	outb(PARALLEL_IDLE, WIRE_PORT + 2);
 }
 
 int wire_send_raw(struct wire *w, const void *data, size_t length)
 {
 	const uint8_t *from = data;
 
-	if (w->by_port) {
-		write_to_port(data, length);
-		return 0;
-	}
+	for (; w->by_port && length > 0; length--)
+		print_byte(*from++);
 	while (length > 0) {
 		ssize_t n = write(w->out_fd, from, length);
 

@@ -24,18 +24,23 @@
 /* Of a live table, that are no rows: the head, notes, and a line for the cursor. */
 #define OTHER_LINES 7
 
-static volatile sig_atomic_t interrupted;
+static volatile sig_atomic_t interrupted, suspended;
 
 static void interrupt(int signal)
 {
-	(void)signal;
-	interrupted = 1;
+	if (signal == SIGTSTP)
+		suspended = 1;
+	else
+		interrupted = 1;
 }
 
-/* Signals end the watch, and come only while it waits; *ret_mask lets them in. */
+/*
+ * Signals end the watch, or suspend it (Ctrl-Z), and come only while it waits; *ret_mask lets
+ * them in.
+ */
 static void catch_signals(sigset_t *ret_mask)
 {
-	static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
+	static const int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGTSTP };
 	struct sigaction action = { .sa_handler = interrupt };
 	sigset_t blocked;
 
@@ -60,6 +65,19 @@ static void live_begin(void)
 static void live_end(void)
 {
 	fputs("\033[?25h\033[?7h\033[?1049l", stdout);
+}
+
+/* The terminal is the shell's until the watch is continued. */
+static void suspend(bool live)
+{
+	suspended = 0;
+	if (live) {
+		live_end();
+		fflush(stdout);
+	}
+	raise(SIGSTOP);
+	if (live)
+		live_begin();
 }
 
 static void live_show(struct watched *w, uint64_t now_ns, uint64_t since_ns)
@@ -95,6 +113,8 @@ static void watch(struct watched *w, bool live, const sigset_t *mask)
 	}
 	while (!is_over(w, now_ns)) {
 		watched_wait(w, UPDATE_NS, mask);
+		if (suspended)
+			suspend(live);
 		watched_update(w);
 		now_ns = monotonic_ns();
 		if (live && now_ns - shown_ns >= w->options->interval_ns) {

@@ -40,7 +40,7 @@ FIRST_SUITES = {
     '': ['pv_flush', 'steal', 'guest_mechanisms'],
 }
 # All but the three largest, which take longer than the others together.
-STAGES = ['pv-kicked', 'pv-yielding', 'tickets', 'halted-nmi', 'yield', 'pv-again', 'hypercall', 'halted',
+STAGES = ['pv-kicked', 'pv-yielding', 'tickets', 'phase-end', 'halted-nmi', 'yield', 'pv-again', 'hypercall', 'halted',
           'halted-marked', 'pv-store-buffers', 'pv', 'pv-two-pcpus', 'pv-recheck-again']
 SUITE_S, EXPLORER_S = 60, 200  # a mutant hangs, and is dead, if it takes longer
 SUITES_AT_A_TIME = 6  # most of them wait most of the time

@@ -18,6 +18,7 @@
 #include "guest-kernel/cpu/paging.h"
 #include "guest-kernel/cpu/percpu.h"
 #include "guest-kernel/mechanisms/mechanisms.h"
+#include "guest-kernel/scenarios/phase.h"
 #include "guest-kernel/shootdown/fault.h"
 #include "guest-kernel/shootdown/hint.h"
 #include "guest-kernel/shootdown/oracle.h"
@@ -304,8 +305,16 @@ bool oracle_watches_self(const struct percpu *initiator)
 	return false;
 }
 
+/* In place of the doorbell, where a vCPU waits for the others and nothing else. */
+static void just_wait(void)
+{
+}
+
+static const struct platform waiting_platform = { .yield = just_wait };
+
 static void guest_program(void)
 {
+	static const struct mv_control no_phase;
 	unsigned self = explore_self();
 	struct range none = { 0 };
 	uint64_t memory;
@@ -315,6 +324,11 @@ static void guest_program(void)
 	for (unsigned round = 0; round < stage->rounds[self]; round++)
 		shootdown(&percpus[self], &none, NULL);
 	w.initiators_left -= stage->rounds[self] != 0;
+	if (stage->ends_phase) {
+		phase_run(&percpus[self], NULL, &no_phase);
+		if (vcpus_stopped < stage->nr_vcpus)
+			wrong = "a vCPU leaves a phase before all have stopped";
+	}
 	memory = explore_memory();
 	while (stage->halting >> self & 1) {
 		explore_forget(memory);
@@ -831,6 +845,7 @@ static void reset(void)
 	threads_run = false;
 	wrong = NULL;
 	memset(&w, 0, sizeof(w));
+	vcpus_stopped = 0;
 	w.preemptions_left = stage->preemptions;
 	w.kernel_marks_left = stage->kernel_marks;
 	w.nmis_left = stage->nmis;
@@ -902,6 +917,10 @@ static struct explore_model model = {
 
 const struct explore_model *bed_model(const struct stage *s)
 {
+	static const struct platform *shipped;
+
+	shipped = shipped ? shipped : platform;
+	platform = s->ends_phase ? &waiting_platform : shipped;
 	threads_run = false;
 	stage = s;
 	fault_select("none");

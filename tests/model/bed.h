@@ -38,6 +38,7 @@ struct stage {
 	uint8_t yields[BED_MAX_VCPUS];	/* of each vCPU to vCPU 0, at first */
 	uint8_t nmis;			/* how many arrive at those who are halted */
 	bool marks_halted;
+	bool ends_phase; /* in which there is nothing more to do when they come to it */
 	bool buffers_stores;
 };
 

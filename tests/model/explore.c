@@ -29,6 +29,12 @@ static uint64_t mix(uint64_t hash, uint64_t value)
 	return hash ^ (hash >> 29);
 }
 
+static unsigned enabled_options(unsigned thread)
+{
+	return threads[thread].co.finished ? 0 : threads[thread].enabled(thread);
+}
+
+/* A thread that waits, having looked in vain, stands elsewhere than one that has yet to look. */
 static uint64_t hash_state(const struct explore_model *model)
 {
 	const uint8_t *world = model->world;
@@ -38,8 +44,10 @@ static uint64_t hash_state(const struct explore_model *model)
 		hash = mix(hash, world[i]);
 	if (model->hash_more)
 		hash = mix(hash, model->hash_more());
-	for (unsigned i = 0; i < model->nr_threads; i++)
+	for (unsigned i = 0; i < model->nr_threads; i++) {
 		hash = mix(hash, threads[i].co.finished ? 0 : threads[i].trail);
+		hash = mix(hash, enabled_options(i));
+	}
 	return hash;
 }
 
@@ -139,11 +147,6 @@ static void system_move(struct explore_move move)
 {
 	threads[move.thread].option = move.option;
 	run_thread(&threads[move.thread]);
-}
-
-static unsigned enabled_options(unsigned thread)
-{
-	return threads[thread].co.finished ? 0 : threads[thread].enabled(thread);
 }
 
 static unsigned system_list_moves(const struct explore_model *model, struct explore_move *ret_moves)

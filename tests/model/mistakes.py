@@ -170,6 +170,11 @@ MISTAKES = [
     ('a ticket is taken by load and store', 'src/guest-kernel/shootdown/ipi.c', [
         ('__atomic_add_fetch(&percpus[target].requested, 1, __ATOMIC_SEQ_CST);',
          '++percpus[target].requested;')]),
+    ('the end of a phase is counted by load and store', 'src/guest-kernel/scenarios/phase.c', [
+        ('__atomic_add_fetch(&vcpus_stopped, 1, __ATOMIC_SEQ_CST);', '''__atomic_store_n(&vcpus_stopped, __atomic_load_n(&vcpus_stopped, __ATOMIC_SEQ_CST) + 1,
+         __ATOMIC_SEQ_CST);''')]),
+    ('nobody waits for the end of a phase', 'src/guest-kernel/scenarios/phase.c', [
+        ('uint64_t all_stopped = self->phases * self->nr_vcpus;', 'uint64_t all_stopped = self->phases;')]),
     ('the ticket of another is waited for', 'src/guest-kernel/shootdown/ipi.c', [
         ('__atomic_add_fetch(&percpus[target].requested', '__atomic_fetch_add(&percpus[target].requested')]),
     ('interrupts before tickets', 'src/guest-kernel/shootdown/ipi.c', [

@@ -85,6 +85,7 @@ static const struct stage stages[] = {
 	  .nr_vcpus = 3,
 	  .rounds = { 2, 1 },
 	  .targets = { 4, 4 } },
+	{ .name = "phase-end", .mechanism = "ipi", .nr_vcpus = 3, .ends_phase = true },
 	{ .name = "halted",
 	  .mechanism = "pv",
 	  .nr_vcpus = 3,

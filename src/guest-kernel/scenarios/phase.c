@@ -6,8 +6,7 @@
 #include "guest-kernel/cpu/clock.h"
 #include "guest-kernel/shootdown/steal.h"
 
-/* How often a vCPU has stopped shooting at the end of a phase, over all vCPUs. Atomic. */
-static uint64_t vcpus_stopped;
+uint64_t vcpus_stopped;
 
 static uint32_t running_phase(const struct mv_control *control)
 {
@@ -21,9 +20,11 @@ static uint32_t running_phase(const struct mv_control *control)
  */
 static void gather(struct percpu *self)
 {
-	__atomic_store_n(&self->phases, self->phases + 1, __ATOMIC_RELEASE);
+	uint64_t phases = self->phases + 1;
+
+	__atomic_store_n(&self->phases, phases, __ATOMIC_RELEASE);
 	for (uint32_t i = 0; i < self->nr_vcpus; i++) {
-		while (__atomic_load_n(&percpus[i].phases, __ATOMIC_ACQUIRE) < self->phases &&
+		while (__atomic_load_n(&percpus[i].phases, __ATOMIC_ACQUIRE) < phases &&
 		       !steal_is_preempted(i))
 			cpu_relax();
 	}

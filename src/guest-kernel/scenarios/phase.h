@@ -6,6 +6,9 @@
 #include "guest-kernel/cpu/percpu.h"
 #include "guest-kernel/scenarios/scenario.h"
 
+/* How often a vCPU has stopped shooting at the end of a phase, over all vCPUs. Atomic. */
+extern uint64_t vcpus_stopped;
+
 /*
  * Repeats the scenario's round under self->mechanism for as long as `control` names the phase
  * that it named when all vCPUs were in it. Adds to self->result the time from then until this

@@ -147,7 +147,7 @@ static void read_channel(struct relay *r)
 {
 	struct wire_message message;
 	ssize_t n = wire_read(&r->wire);
-	int more;
+	int more = 0;
 
 	if (n < 0 && (errno == EINTR || errno == EAGAIN))
 		return;

@@ -27,7 +27,7 @@ _minivmm_sweep_options="
  --hide --duration --count --timeout --quiet --help "
 _minivmm_merge_options=" --out --quiet --help "
 _minivmm_lab_options="
- --machine --paging --pcpus --memory --kernel --modules --include --exec --shell --keep --timeout --help "
+ --machine --repeatable --paging --pcpus --memory --kernel --modules --include --exec --shell --keep --timeout --help "
 _minivmm_watch_options=" --time --interval --threads --all --json --trace --help "
 
 # Completes the last of several names with commas between, keeping those before it.

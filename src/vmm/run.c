@@ -12,6 +12,7 @@
 #include "minivmm/catalog.h"
 #include "vcpu/base/clock.h"
 #include "vcpu/sched/host_policy.h"
+#include "vmm/base/json.h"
 #include "vmm/base/output_file.h"
 #include "vmm/cli/names.h"
 #include "vmm/host/host_check.h"
@@ -152,6 +153,7 @@ static int enter_sandbox(struct run *run, struct error *err)
 	const char *missing = run->options->no_sandbox ? "--no-sandbox" : sandbox_missing();
 
 	run->result.sandbox_missing = missing;
+	json_prepare();
 	return missing ? 0 : sandbox_enter(run->options->dirty != DIRTY_none, err);
 }
 

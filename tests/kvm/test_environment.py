@@ -244,6 +244,14 @@ def clock_is_set():
         result.require(m['latency_ns']['max'] < 60e9, 'a shootdown took days')
 
 
+def kernel_without_random_numbers():
+    """The result is written behind the sandbox, where no file can be opened for a seed."""
+    shim = os.path.join(BUILD, 'tests/kvm/libno_random.so')
+    result = run_json('--seed', 1, *A_SECOND, env={**os.environ, 'LD_PRELOAD': shim})
+    result.require_status(0)
+    result.require(result.stderr == '', 'something on stderr')
+
+
 def require_no_stale_read(result):
     for name, m in result.json['mechanisms'].items():
         result.require(m['shootdowns'] > 0, f'{name}: no shootdown')
@@ -381,6 +389,7 @@ suite.test('closed pipe', pipe_is_closed)
 suite.test('SIGSTOP and SIGCONT', stopped_and_continued)
 suite.test('SIGSTOP and SIGCONT during start-up', stopped_while_it_starts)
 suite.test('the clock is set', clock_is_set)
+suite.test('a kernel without random numbers', kernel_without_random_numbers)
 suite.test('a CPU is taken away', cpu_is_taken_away)
 suite.test('a pCPU outside the inherited mask', outside_the_inherited_mask)
 if real_time_is_permitted():

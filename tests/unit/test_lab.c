@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* `minivmm lab` without a machine: its options, its files, its messages, and how a machine ends. */
+#define _GNU_SOURCE
 #include "unit.h"
 
+#include <elf.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,7 +17,9 @@
 #include "vmm/lab/emulator.h"
 #include "vmm/lab/lab_files.h"
 #include "vmm/lab/lab_options.h"
+#include "vmm/lab/program_image.h"
 #include "vmm/lab/relay.h"
+#include "vmm/lab/repeatable.h"
 #include "vmm/lab/wire.h"
 
 /* ---- options --------------------------------------------------------------------------- */
@@ -60,7 +64,18 @@ START_TEST(defaults_make_a_machine_with_svm)
 	ck_assert_uint_eq(o.memory_bytes, 1ull << 30);
 	ck_assert_uint_eq(o.timeout_ns, 0);
 	ck_assert_uint_eq(o.nr_includes, 0);
-	ck_assert(!o.kernel && !o.modules && !o.keep);
+	ck_assert(!o.kernel && !o.modules && !o.keep && !o.repeatable);
+}
+END_TEST
+
+START_TEST(a_repeatable_machine_is_one_of_bochs)
+{
+	static struct lab_options o;
+
+	parse_well("lab --repeatable guest.elf", &o);
+	ck_assert(o.repeatable && o.machine == LAB_VMX && !o.shadow);
+	parse_well("lab --machine vmx --paging shadow --repeatable --exec -- true", &o);
+	ck_assert(o.repeatable && o.machine == LAB_VMX && o.shadow && o.exec);
 }
 END_TEST
 
@@ -109,6 +124,8 @@ START_TEST(every_mistake_is_named_in_one_line)
 		{ "lab --pcpus 3", "what shall run in the machine" },
 		{ "lab --", "what shall run in the machine" },
 		{ "lab --shell --exec x", "--shell and --exec" },
+		{ "lab --shell --repeatable", "--repeatable: what is typed into --shell" },
+		{ "lab --repeatable --machine svm x", "--repeatable needs --machine vmx" },
 		{ "lab --machine arm x", "--machine 'arm' is no machine" },
 		{ "lab --paging flat x", "--paging 'flat' is no kind of paging" },
 		{ "lab --pcpus 0 x", "--pcpus '0' is out of range" },
@@ -522,6 +539,122 @@ START_TEST(modules_are_loaded_behind_those_they_need)
 }
 END_TEST
 
+/* What comes in of in/m.ko, which holds these bytes; its length. */
+static size_t module_bytes(const char *bytes, size_t length)
+{
+	static struct lab_kernel kernel;
+	static char image[8192];
+	char list[2048] = "";
+	struct error err;
+
+	enter_directory();
+	write_bytes("in/m.ko", bytes, length);
+	ck_assert_int_eq(lab_kernel_find(&kernel, "g.elf", "in", &err), 0);
+	kernel.drops_signatures = true;
+	ck_assert_int_eq(lab_kernel_add_module(&kernel, &fs, "m", "", true, list, &err), 0);
+	ck_assert_int_eq(initramfs_finish(&fs, &err), 0);
+	ck_assert_int_eq(pread(fs.fd, image, sizeof(image), 0), (ssize_t)fs.bytes);
+	const char *name = memmem(image, fs.bytes, "lab/m.ko", 9);
+	ck_assert_ptr_nonnull(name);
+	size_t taken = field(name - 110, 6);
+	leave_directory("in/m.ko");
+	return taken;
+}
+
+#define SIGNATURE_LINE "~Module signature appended~\n"
+
+/* The signature's length is in the last four bytes before the line, of twelve in all. */
+START_TEST(a_signature_is_left_out)
+{
+	static const char is_signed[] = "moduleSIGN12345678\0\0\0\4" SIGNATURE_LINE;
+	static const char too_long[] = "moduleSIGN12345678\0\0\0\13" SIGNATURE_LINE;
+	static const char too_short[] = "12345678\0\0\0" SIGNATURE_LINE;
+	static const char not_signed[] = "moduleSIGN12345678\0\0\0\4" SIGNATURE_LINE " ";
+
+	ck_assert_uint_eq(module_bytes(is_signed, sizeof(is_signed) - 1), 6);
+	ck_assert_uint_eq(module_bytes(too_long, sizeof(too_long) - 1), sizeof(too_long) - 1);
+	ck_assert_uint_eq(module_bytes(too_short, sizeof(too_short) - 1), sizeof(too_short) - 1);
+	ck_assert_uint_eq(module_bytes(not_signed, sizeof(not_signed) - 1), sizeof(not_signed) - 1);
+}
+END_TEST
+
+/* A program with an interpreter, a build id, and debug information behind what is loaded. */
+struct program {
+	Elf64_Ehdr head;
+	Elf64_Phdr segment[3];
+	struct {
+		Elf64_Nhdr head;
+		char name[4];
+		uint8_t id[4];
+	} note[2];
+	char code[4];
+	char debug[4];
+};
+
+static struct program make_program(void)
+{
+	return (struct program){
+		.head = { .e_ident = { 0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB },
+			  .e_phoff = offsetof(struct program, segment),
+			  .e_phentsize = sizeof(Elf64_Phdr),
+			  .e_phnum = 3,
+			  .e_shoff = offsetof(struct program, debug),
+			  .e_shnum = 7,
+			  .e_shstrndx = 1 },
+		.segment = { { .p_type = PT_INTERP },
+			     { .p_type = PT_NOTE,
+			       .p_offset = offsetof(struct program, note),
+			       .p_filesz = sizeof(((struct program *)0)->note) },
+			     { .p_type = PT_LOAD, .p_filesz = offsetof(struct program, debug) } },
+		.note = { { { 4, 4, 1 }, "GNU", { 9, 9, 9, 9 } },
+			  { { 4, 4, NT_GNU_BUILD_ID }, "GNU", { 1, 2, 3, 4 } } },
+		.code = "code",
+		.debug = "bug!",
+	};
+}
+
+START_TEST(a_program_comes_without_what_is_not_loaded)
+{
+	struct program p = make_program(), whole = p;
+
+	ck_assert_uint_eq(program_image_strip((uint8_t *)&p, sizeof(p)),
+			  offsetof(struct program, debug));
+	ck_assert(p.head.e_shoff == 0 && p.head.e_shnum == 0 && p.head.e_shstrndx == 0);
+	ck_assert_mem_eq(p.note[1].id, "\0\0\0\0", 4);
+	ck_assert_mem_eq(p.note[0].id, whole.note[0].id, 4);
+	ck_assert_mem_eq(p.code, "code", 4);
+	p.note[1] = whole.note[1];
+	p.head = whole.head;
+	ck_assert_mem_eq(&p, &whole, sizeof(p));
+}
+END_TEST
+
+/* A guest has no interpreter. Whatever is broken is for the kernel to refuse. */
+START_TEST(what_is_no_program_comes_as_it_is)
+{
+	struct program table[6], before;
+
+	for (unsigned i = 0; i < COUNT_OF(table); i++)
+		table[i] = make_program();
+	table[0].segment[0].p_type = PT_NULL;
+	table[1].segment[2].p_filesz = sizeof(struct program) + 1;
+	table[2].segment[1].p_offset = ~0ull;
+	table[3].head.e_phoff = sizeof(struct program) - 1;
+	table[4].head.e_ident[0] = 0;
+	table[5].head.e_phnum = 0;
+	for (unsigned i = 0; i < COUNT_OF(table); i++) {
+		before = table[i];
+		ck_assert_uint_eq(program_image_strip((uint8_t *)&table[i], sizeof(before)),
+				  sizeof(before));
+		ck_assert_mem_eq(&table[i], &before, sizeof(before));
+	}
+	for (size_t length = 0; length < sizeof(before); length++) {
+		before = make_program();
+		ck_assert_uint_le(program_image_strip((uint8_t *)&before, length), length);
+	}
+}
+END_TEST
+
 START_TEST(a_kernel_that_is_none_is_named)
 {
 	static struct lab_kernel kernel;
@@ -550,6 +683,161 @@ START_TEST(a_kernel_that_was_fetched_in_part_is_none)
 	ck_assert_str_eq(kernel.image, "in/vmlinuz");
 	ck_assert_str_eq(kernel.modules, "in");
 	leave_directory("in/vmlinuz in/complete");
+}
+END_TEST
+
+/* ---- repeatable machines ----------------------------------------------------------------------
+ */
+
+static bool is_in_image(const char *path)
+{
+	for (unsigned i = 0; i < fs.nr_names; i++) {
+		if (strcmp(fs.name[i], path) == 0)
+			return true;
+	}
+	return false;
+}
+
+START_TEST(a_path_inside_does_not_depend_on_where_it_is_outside)
+{
+	static const struct {
+		const char *word, *path, *made;
+	} table[] = {
+		{ "g.elf", "/here/g.elf", NULL }, { "./a//b/./c", "/here/a/b/c", NULL },
+		{ "/abs/./x/", "/abs/x", NULL },  { "../x", "/x", "/here" },
+		{ "../../../x", "/x", "/here" },  { "in/../x", "/here/x", "/here/in" },
+		{ "/a/b/../c", "/a/c", "/a/b" },  { "..", "/", "/here" },
+		{ "...", "/here/...", NULL },
+	};
+
+	for (unsigned i = 0; i < COUNT_OF(table); i++) {
+		char path[PATH_MAX];
+		struct error err;
+
+		enter_directory();
+		ck_assert_int_eq(repeatable_path(&fs, table[i].word, path, &err), 0);
+		ck_assert_str_eq(path, table[i].path);
+		if (table[i].made)
+			ck_assert_msg(is_in_image(table[i].made), "no %s", table[i].made);
+		else
+			ck_assert_uint_eq(fs.nr_names, 0);
+		leave_directory("");
+	}
+}
+END_TEST
+
+START_TEST(a_path_that_is_too_long_is_refused)
+{
+	static char word_of[PATH_MAX + 8];
+	char path[PATH_MAX];
+	struct error err;
+
+	enter_directory();
+	memset(word_of, 'x', PATH_MAX);
+	ck_assert_int_eq(repeatable_path(&fs, word_of, path, &err), -1);
+	ck_assert_int_eq(err.status, EXIT_USAGE);
+	leave_directory("");
+}
+END_TEST
+
+/* The seed stands where minivmm takes an option, and not where there is one already. */
+START_TEST(a_seed_is_added_where_none_is_given)
+{
+	static const struct {
+		const char *line;
+		int place;
+	} table[] = {
+		{ "g.elf", 0 },
+		{ "--duration 1s g.elf -- --seed=1", 0 },
+		{ "--seed 3 g.elf", -1 },
+		{ "g.elf --seed=3", -1 },
+		{ "g.elf --seeds=3", 0 },
+		{ "--replay s g.elf", -1 },
+		{ "sweep --out o g.elf", 1 },
+		{ "sweep --seed 3 g.elf", -1 },
+		{ "merge a b", -1 },
+		{ "host --json", -1 },
+		{ "trace-stats t", -1 },
+	};
+
+	for (unsigned i = 0; i < COUNT_OF(table); i++) {
+		int nr = split(table[i].line);
+
+		ck_assert_msg(repeatable_seed_place(nr, word) == table[i].place, "%s",
+			      table[i].line);
+	}
+	ck_assert_int_eq(repeatable_seed_place(0, word), 0);
+}
+END_TEST
+
+/* Into text[]: all of the image. */
+static size_t read_image(char *text, size_t room)
+{
+	struct error err;
+
+	ck_assert_int_eq(initramfs_finish(&fs, &err), 0);
+	ssize_t n = pread(fs.fd, text, room, 0);
+	ck_assert_int_eq(n, (ssize_t)fs.bytes);
+	return (size_t)n;
+}
+
+/* An image of the same files, in a directory of another name, at another time, by another umask. */
+static size_t make_image(char *text, size_t room, mode_t mode, time_t time)
+{
+	const struct timespec times[2] = { { time, 0 }, { time, 0 } };
+	struct error err;
+
+	enter_directory();
+	write_file("in/two", "2");
+	ck_assert_int_eq(chmod("g.elf", mode), 0);
+	ck_assert_int_eq(utimensat(AT_FDCWD, "g.elf", times, 0), 0);
+	fs.same_everywhere = files.repeatable = true;
+	ck_assert_int_eq(prepare("sweep --out in g.elf", &err), 0);
+	ck_assert_str_eq(files.output[0].inside, "/here/in");
+	ck_assert(is_in_image("/here/in/one") && is_in_image("/here/g.elf"));
+	size_t n = read_image(text, room);
+	leave_directory("in/two");
+	return n;
+}
+
+START_TEST(an_image_says_nothing_of_its_host)
+{
+	static char one[8192], other[8192];
+	size_t bytes = make_image(one, sizeof(one), 0644, 1000000000);
+
+	ck_assert_uint_eq(make_image(other, sizeof(other), 0600, 1700000000), bytes);
+	ck_assert_mem_eq(one, other, bytes);
+	make_image(other, sizeof(other), 0700, 1700000000); /* now it can be executed */
+	ck_assert_mem_ne(one, other, bytes);
+}
+END_TEST
+
+/* That of the JSON, and of no other file. */
+START_TEST(a_digest_is_what_sha256sum_says)
+{
+	struct error err;
+
+	enter_directory();
+	ck_assert_int_eq(prepare("g.elf --trace t --json r.json", &err), 0);
+	begin(0, "");
+	ck_assert_int_eq(end(), 0);
+	ck_assert_str_eq(files.digest, "");
+	begin(1, "");
+	lab_files_add(&files, "abc", 3);
+	ck_assert_int_eq(end(), 0);
+	ck_assert_str_eq(files.digest,
+			 "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+	leave_directory("t r.json");
+	enter_directory();
+	ck_assert_int_eq(prepare("sweep g.elf", &err), 0);
+	begin(0, "runs/1.json");
+	ck_assert_int_eq(end(), 0);
+	ck_assert_str_eq(files.digest, "");
+	begin(0, "results.json");
+	ck_assert_int_eq(end(), 0);
+	ck_assert_int_eq(strncmp(files.digest, "e3b0c442", 8), 0);
+	leave_directory("sweep-results/runs/1.json sweep-results/runs sweep-results/results.json "
+			"sweep-results");
 }
 END_TEST
 
@@ -856,33 +1144,42 @@ START_TEST(qemu_is_told_what_the_options_say)
 }
 END_TEST
 
-#define TESTS(X)                                           \
-	X(defaults_make_a_machine_with_svm)                \
-	X(each_option_is_taken)                            \
-	X(the_command_begins_behind_the_options)           \
-	X(every_mistake_is_named_in_one_line)              \
-	X(includes_are_counted)                            \
-	X(help_is_in_lines_of_80)                          \
-	X(files_of_a_command_are_found)                    \
-	X(what_cannot_be_written_is_refused_at_once)       \
-	X(files_come_out_whole_or_not_at_all)              \
-	X(files_of_a_directory_come_out_below_it)          \
-	X(names_that_lead_elsewhere_are_refused)           \
-	X(links_on_the_way_are_taken_in)                   \
-	X(what_is_not_there_is_not_taken_in)               \
-	X(the_image_is_one_that_linux_unpacks)             \
-	X(modules_are_loaded_behind_those_they_need)       \
-	X(a_kernel_that_is_none_is_named)                  \
-	X(a_kernel_that_was_fetched_in_part_is_none)       \
-	X(messages_arrive_in_pieces_and_in_order)          \
-	X(what_is_no_message_is_told)                      \
-	X(messages_begin_behind_the_magic_words)           \
-	X(a_command_ends_with_its_status_and_its_files)    \
-	X(a_file_that_cannot_be_written_is_a_failure)      \
-	X(a_machine_that_dies_says_how)                    \
-	X(of_a_long_console_the_end_is_kept)               \
-	X(a_machine_has_no_more_time_than_it_is_given)     \
-	X(silence_of_a_machine_that_had_no_cpu_is_no_hang) \
+#define TESTS(X)                                                \
+	X(defaults_make_a_machine_with_svm)                     \
+	X(each_option_is_taken)                                 \
+	X(a_repeatable_machine_is_one_of_bochs)                 \
+	X(the_command_begins_behind_the_options)                \
+	X(every_mistake_is_named_in_one_line)                   \
+	X(includes_are_counted)                                 \
+	X(help_is_in_lines_of_80)                               \
+	X(files_of_a_command_are_found)                         \
+	X(what_cannot_be_written_is_refused_at_once)            \
+	X(files_come_out_whole_or_not_at_all)                   \
+	X(files_of_a_directory_come_out_below_it)               \
+	X(names_that_lead_elsewhere_are_refused)                \
+	X(links_on_the_way_are_taken_in)                        \
+	X(what_is_not_there_is_not_taken_in)                    \
+	X(the_image_is_one_that_linux_unpacks)                  \
+	X(modules_are_loaded_behind_those_they_need)            \
+	X(a_signature_is_left_out)                              \
+	X(a_program_comes_without_what_is_not_loaded)           \
+	X(what_is_no_program_comes_as_it_is)                    \
+	X(a_kernel_that_is_none_is_named)                       \
+	X(a_kernel_that_was_fetched_in_part_is_none)            \
+	X(a_path_inside_does_not_depend_on_where_it_is_outside) \
+	X(a_path_that_is_too_long_is_refused)                   \
+	X(a_seed_is_added_where_none_is_given)                  \
+	X(an_image_says_nothing_of_its_host)                    \
+	X(a_digest_is_what_sha256sum_says)                      \
+	X(messages_arrive_in_pieces_and_in_order)               \
+	X(what_is_no_message_is_told)                           \
+	X(messages_begin_behind_the_magic_words)                \
+	X(a_command_ends_with_its_status_and_its_files)         \
+	X(a_file_that_cannot_be_written_is_a_failure)           \
+	X(a_machine_that_dies_says_how)                         \
+	X(of_a_long_console_the_end_is_kept)                    \
+	X(a_machine_has_no_more_time_than_it_is_given)          \
+	X(silence_of_a_machine_that_had_no_cpu_is_no_hang)      \
 	X(qemu_is_told_what_the_options_say)
 
 UNIT_SUITE(lab, TESTS)

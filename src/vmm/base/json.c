@@ -6,6 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+void json_prepare(void)
+{
+	json_object *o = json_object_new_object();
+
+	json_add_bool(o, "", true);
+	json_object_put(o);
+}
+
 /* ---- text ------------------------------------------------------------------------- */
 
 #define REPLACEMENT "\xef\xbf\xbd" /* U+FFFD */

@@ -18,6 +18,12 @@ json_object *json_new_number(double value);
 /* A list of texts, printed in one line. */
 json_object *json_new_names(const char *const names[], unsigned nr);
 
+/*
+ * Has json-c draw the seed of its hash table now, and not with the first object that is made:
+ * where the kernel has no random numbers yet it opens a file for it (json-c 0.16).
+ */
+void json_prepare(void);
+
 void json_add(json_object *to, const char *key, json_object *value);
 void json_add_u64(json_object *to, const char *key, uint64_t value);
 void json_add_bool(json_object *to, const char *key, bool value);

@@ -224,18 +224,27 @@ static void open_virtio(struct agent *a)
 	wire_init(&a->wire, fd, fd);
 }
 
-/* Bochs has no such device: a serial line leads in, a parallel port out. */
-static void open_serial(struct agent *a)
+static int open_line(void)
 {
 	struct termios raw;
 	int fd = open("/dev/ttyS1", O_RDWR | O_CLOEXEC | O_NOCTTY);
 
-	if (fd < 0 || tcgetattr(fd, &raw) || ioperm(WIRE_PORT, NR_WIRE_PORTS, 1))
-		turn_off("no channel to the lab");
+	if (fd < 0 || tcgetattr(fd, &raw))
+		turn_off("no channel from the lab");
 	cfmakeraw(&raw);
 	cfsetspeed(&raw, B115200);
 	tcsetattr(fd, TCSANOW, &raw);
-	wire_init(&a->wire, fd, -1);
+	return fd;
+}
+
+/* Bochs has no such device: a serial line leads in, a parallel port out. */
+static void open_serial(struct agent *a)
+{
+	bool sealed = access(AGENT_DIRECTORY "/sealed", F_OK) == 0;
+
+	if (ioperm(WIRE_PORT, NR_WIRE_PORTS, 1))
+		turn_off("no channel to the lab");
+	wire_init(&a->wire, sealed ? -1 : open_line(), -1);
 	a->wire.by_port = true;
 }
 

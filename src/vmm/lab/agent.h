@@ -12,6 +12,8 @@
  * directory    where it starts
  * streams      a letter for each of descriptors 0 to 2: AGENT_*
  * outputs      the files and directories that are wanted outside when it has ended
+ * serial       if it is there, the channel leads in by a serial line and out by a parallel port
+ * sealed       if it is there, too, nothing leads in
  */
 #define AGENT_DIRECTORY "/lab"
 

@@ -18,10 +18,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "vmm/base/sha256.h"
 #include "vmm/lab/emulator.h"
 
 /* So few that a virtual second of busy CPUs takes seconds. The start is of work, not of waiting. */
 #define INSTRUCTIONS_PER_S 100000000u
+
+/* When the machine starts, in its own time: seconds since 1970. */
+#define YEAR_2000 "946684800"
+
+#define BIOS	 "/usr/share/bochs/BIOS-bochs-latest"
+#define VGA_BIOS "/usr/share/vgabios/vgabios-stdvga.bin"
 
 /* Programs and files that are needed, and the Debian package of each. */
 static const struct {
@@ -30,8 +37,8 @@ static const struct {
 	{ "bochs", NULL, "bochs" },
 	{ "xorriso", NULL, "xorriso" },
 	{ "gzip", NULL, "gzip" },
-	{ NULL, "/usr/share/bochs/BIOS-bochs-latest", "bochsbios" },
-	{ NULL, "/usr/share/vgabios/vgabios-stdvga.bin", "vgabios" },
+	{ NULL, BIOS, "bochsbios" },
+	{ NULL, VGA_BIOS, "vgabios" },
 	{ NULL, "/usr/lib/ISOLINUX/isolinux.bin", "isolinux" },
 	{ NULL, "/usr/lib/syslinux/modules/bios/ldlinux.c32", "syslinux-common" },
 };
@@ -120,37 +127,44 @@ static FILE *create(const struct emulator *e, const char *name)
 	return fopen(path, "we");
 }
 
-static int write_config(const struct emulator *e, const struct machine_plan *plan,
-			const char *console, const char *channel)
+static void print_config(FILE *file, const struct lab_options *o, const char *directory,
+			 const char *console, const char *channel)
 {
-	const struct lab_options *o = plan->options;
 	unsigned mib = (unsigned)(o->memory_bytes >> 20);
-	FILE *file = create(e, "bochsrc");
 
-	if (!file)
-		return -1;
 	fprintf(file,
 		"config_interface: textconfig\n"
 		"display_library: rfb, options=\"timeout=0\"\n"
 		"memory: guest=%u, host=%u\n"
-		"romimage: file=/usr/share/bochs/BIOS-bochs-latest\n"
-		"vgaromimage: file=/usr/share/vgabios/vgabios-stdvga.bin\n"
-		"cpu: count=%u:1:1, model=corei7_sandy_bridge_2600k, ips=%u, reset_on_triple_fault=0\n"
+		"romimage: file=" BIOS "\n"
+		"vgaromimage: file=" VGA_BIOS "\n"
+		"cpu: count=%u:1:1, model=corei7_sandy_bridge_2600k, ips=%u, "
+		"reset_on_triple_fault=0\n"
 		"boot: cdrom\n"
 		"ata0: enabled=1, ioaddr1=0x1f0, ioaddr2=0x3f0, irq=14\n"
 		"ata0-master: type=cdrom, path=\"%s/boot.iso\", status=inserted\n"
 		"com1: enabled=1, mode=term, dev=%s\n"
-		"com2: enabled=1, mode=term, dev=%s\n"
+		"com2: enabled=%d, mode=term, dev=%s\n"
 		"parport1: enabled=1, file=%s/out\n"
-		"clock: sync=none, time0=946684800\n"
+		"clock: sync=none, time0=" YEAR_2000 "\n"
 		"vga: extension=vbe, update_freq=5, realtime=0\n"
 		"log: %s/log\n"
 		"panic: action=fatal\n"
 		"error: action=report\n"
 		"sound: waveoutdrv=dummy, waveindrv=dummy, midioutdrv=dummy\n"
 		"speaker: enabled=0\n",
-		mib, mib, o->pcpus, INSTRUCTIONS_PER_S, e->directory, console, channel,
-		e->directory, e->directory);
+		mib, mib, o->pcpus, INSTRUCTIONS_PER_S, directory, console, !o->repeatable, channel,
+		directory, directory);
+}
+
+static int write_config(const struct emulator *e, const struct machine_plan *plan,
+			const char *console, const char *channel)
+{
+	FILE *file = create(e, "bochsrc");
+
+	if (!file)
+		return -1;
+	print_config(file, plan->options, e->directory, console, channel);
 	fclose(file);
 	file = create(e, "rc"); /* Debian's has the debugger, which waits to be told */
 	if (!file)
@@ -159,22 +173,54 @@ static int write_config(const struct emulator *e, const struct machine_plan *pla
 	return fclose(file);
 }
 
-/* isolinux starts the kernel; a compressed image costs the emulated disk less time. */
+/*
+ * isolinux starts the kernel; a compressed image costs the emulated disk less time. The disk
+ * is the same wherever and whenever it is made.
+ */
 static int make_disk(const struct emulator *e, const struct machine_plan *plan)
 {
 	char command[2 * PATH_MAX];
 
 	snprintf(command, sizeof(command),
-		 "set -e; cd '%s'; mkdir -p iso/isolinux; gzip -1n </proc/%d/fd/%d >iso/initrd.gz; "
+		 "set -e; umask 022; export SOURCE_DATE_EPOCH=" YEAR_2000 "; cd '%s'; "
+		 "mkdir -p iso/isolinux; "
+		 "gzip -1n </proc/%d/fd/%d >iso/initrd.gz; "
 		 "cp '%s' iso/vmlinuz; "
 		 "cp /usr/lib/ISOLINUX/isolinux.bin /usr/lib/syslinux/modules/bios/ldlinux.c32 "
 		 "iso/isolinux/; printf 'DEFAULT l\\nPROMPT 0\\nLABEL l\\nKERNEL /vmlinuz\\nAPPEND "
-		 "initrd=/initrd.gz console=ttyS0 quiet l1tf=off panic=-1 -- lab-agent\\n' "
-		 ">iso/isolinux/isolinux.cfg; xorriso -as mkisofs -quiet -o boot.iso -b "
+		 "initrd=/initrd.gz console=ttyS0 quiet l1tf=off cryptomgr.notests "
+		 "panic=-1 -- lab-agent\\n' "
+		 ">iso/isolinux/isolinux.cfg; find iso -exec touch -d @" YEAR_2000
+		 " {} +; xorriso -as "
+		 "mkisofs -quiet --modification-date=2000010100000000 -o boot.iso -b "
 		 "isolinux/isolinux.bin -c isolinux/boot.cat -no-emul-boot -boot-load-size 4 "
 		 "-boot-info-table iso >/dev/null 2>&1",
 		 e->directory, (int)getpid(), plan->image->fd, plan->kernel->image);
 	return system(command);
+}
+
+/* All that the machine does follows from these. */
+static int hash_inputs(struct emulator *e, const struct machine_plan *plan, struct error *err)
+{
+	char disk[128], name[64], *text = NULL, sum[SHA256_TEXT_BYTES];
+	const char *const files[] = { disk, BIOS, VGA_BIOS };
+	size_t length;
+	uint64_t bytes;
+	int failed = 0;
+	FILE *file = open_memstream(&text, &length);
+
+	snprintf(disk, sizeof(disk), "%s/boot.iso", e->directory);
+	bochs_name(name);
+	fprintf(file, "%s\n", name);
+	print_config(file, plan->options, "", "", "");
+	for (unsigned i = 0; i < sizeof(files) / sizeof(files[0]) && !failed; i++) {
+		failed = sha256_file(files[i], sum, &bytes, err);
+		fprintf(file, "%s\n", failed ? "" : sum);
+	}
+	fclose(file);
+	sha256_text((const uint8_t *)text, length, e->inputs);
+	free(text);
+	return failed;
 }
 
 /* A terminal for a serial line; the slave stays open, so that the line never hangs up. */
@@ -208,10 +254,11 @@ int bochs_start(const struct machine_plan *plan, struct emulator *ret_emulator, 
 	if (make_directory(e, err))
 		return -1;
 	if (make_line(&e->console_fd, console) || make_line(&e->out_fd, channel) ||
-	    make_printer(e) || write_config(e, plan, console, channel) ||
-	    make_disk(e, plan))
-		return error_set_errno(err, EXIT_HOST, errno, "lab: no disk for the machine in '%s'",
-				       e->directory);
+	    make_printer(e) || write_config(e, plan, console, channel) || make_disk(e, plan))
+		return error_set_errno(err, EXIT_HOST, errno,
+				       "lab: no disk for the machine in '%s'", e->directory);
+	if (plan->options->repeatable && hash_inputs(e, plan, err))
+		return -1;
 	e->log_fd = memfd_create("bochs-log", MFD_CLOEXEC);
 	find_program("bochs", program);
 	words_add(&words, "%s", program);

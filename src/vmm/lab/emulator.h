@@ -8,6 +8,7 @@
 #include <sys/types.h>
 
 #include "vcpu/base/error.h"
+#include "vmm/base/sha256.h"
 #include "vmm/lab/initramfs.h"
 #include "vmm/lab/kernel.h"
 #include "vmm/lab/lab_options.h"
@@ -25,9 +26,11 @@ struct emulator {
 	pid_t pid;
 	int in_fd, out_fd; /* of the channel to the agent, maybe one */
 	int console_fd;
-	int control_fd;	    /* QEMU's monitor; -1: none */
-	int log_fd;	    /* a file of what the emulator itself said */
-	char directory[64]; /* of its own, removed when this process has ended; "" */
+	int control_fd;			/* QEMU's monitor; -1: none */
+	int log_fd;			/* a file of what the emulator itself said */
+	char directory[64];		/* of its own, removed when this process has ended; "" */
+	char inputs[SHA256_TEXT_BYTES]; /* of a repeatable machine: what it does follows from them
+					 */
 };
 
 /* A word list for execv(), built piece by piece. */

@@ -14,6 +14,8 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "vmm/lab/program_image.h"
+
 #define MAX_LINKS 40 /* on the way to a file, as in path_resolution(7) */
 
 int initramfs_init(struct initramfs *fs, struct error *err)
@@ -202,6 +204,13 @@ static int unreadable(const char *path, struct error *err)
 	return error_set_errno(err, EXIT_USAGE, errno, "lab: '%s' cannot be taken in", path);
 }
 
+static mode_t mode_of(const struct initramfs *fs, const struct stat *st)
+{
+	if (!fs->same_everywhere)
+		return st->st_mode;
+	return S_IFREG | (st->st_mode & S_IXUSR ? 0755 : 0644);
+}
+
 /* A file that is shorter or longer than it was is told by its contents' length. */
 static int add_contents(struct initramfs *fs, const char *source, const char *path, bool old,
 			struct error *err)
@@ -216,16 +225,19 @@ static int add_contents(struct initramfs *fs, const char *source, const char *pa
 		close(fd);
 		return unreadable(source, err);
 	}
-	const struct entry e = { .mode = st.st_mode,
-				 .mtime = old ? 0 : st.st_mtime,
-				 .length = (size_t)st.st_size };
-	void *data = e.length ? mmap(NULL, e.length, PROT_READ, MAP_PRIVATE, fd, 0) : NULL;
+	struct entry e = { .mode = mode_of(fs, &st),
+			   .mtime = old || fs->same_everywhere ? 0 : st.st_mtime,
+			   .length = (size_t)st.st_size };
+	void *data = st.st_size ? mmap(NULL, e.length, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0)
+				: NULL;
 	close(fd);
 	if (data == MAP_FAILED)
 		return unreadable(source, err);
+	if (fs->same_everywhere && data)
+		e.length = program_image_strip(data, e.length);
 	add_bytes(fs, path, &e, data);
 	if (data)
-		munmap(data, e.length);
+		munmap(data, (size_t)st.st_size);
 	return 0;
 }
 
@@ -317,25 +329,50 @@ static int walk_to(struct initramfs *fs, const char *path, char ret_real[PATH_MA
 	return more;
 }
 
-static int add_tree(struct initramfs *fs, const char *directory, bool old, struct error *err)
+/* By the bytes of names, whatever the locale is. */
+static int compare_names(const struct dirent **a, const struct dirent **b)
 {
-	DIR *dir = opendir(directory);
-	struct dirent *entry;
-	int failed = 0;
+	return strcmp((*a)->d_name, (*b)->d_name);
+}
 
-	if (!dir)
+static int is_entry(const struct dirent *entry)
+{
+	return strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
+}
+
+/* All of a directory: under `path`, or where that is NULL under its own paths. */
+static int add_tree(struct initramfs *fs, const char *directory, const char *path, bool old,
+		    struct error *err)
+{
+	struct dirent **entry;
+	int nr = scandir(directory, &entry, is_entry, compare_names), failed = 0;
+
+	if (nr < 0)
 		return unreadable(directory, err);
-	while (!failed && (entry = readdir(dir))) {
-		char path[PATH_MAX];
+	for (int i = 0; i < nr; i++) {
+		char from[PATH_MAX], to[PATH_MAX];
+		const char *name = entry[i]->d_name;
 
-		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-			continue;
-		if (snprintf(path, sizeof(path), "%s/%s", directory, entry->d_name) <
-		    (int)sizeof(path))
-			failed = initramfs_add_path(fs, path, old, err);
+		if (!failed && snprintf(from, PATH_MAX, "%s/%s", directory, name) < PATH_MAX &&
+		    snprintf(to, PATH_MAX, "%s/%s", path ? path : "", name) < PATH_MAX)
+			failed = path ? initramfs_add_as(fs, from, to, err)
+				      : initramfs_add_path(fs, from, old, err);
+		free(entry[i]);
 	}
-	closedir(dir);
+	free(entry);
 	return failed;
+}
+
+int initramfs_add_as(struct initramfs *fs, const char *source, const char *path, struct error *err)
+{
+	struct stat st;
+
+	if (stat(source, &st))
+		return unreadable(source, err);
+	if (!S_ISDIR(st.st_mode))
+		return add_contents(fs, source, path, false, err);
+	initramfs_add_directory(fs, path);
+	return add_tree(fs, source, path, false, err);
 }
 
 int initramfs_add_path(struct initramfs *fs, const char *path, bool old, struct error *err)
@@ -346,7 +383,7 @@ int initramfs_add_path(struct initramfs *fs, const char *path, bool old, struct 
 	if (walk_to(fs, path, real) || stat(real[0] ? real : "/", &st))
 		return unreadable(path, err);
 	if (S_ISDIR(st.st_mode))
-		return add_tree(fs, real, old, err);
+		return add_tree(fs, real, NULL, old, err);
 	return add_contents(fs, real, real, old, err);
 }
 
@@ -370,14 +407,14 @@ static char *library_path(char *line)
 	return path;
 }
 
-int initramfs_add_program(struct initramfs *fs, const char *path, struct error *err)
+static int add_libraries(struct initramfs *fs, const char *path, struct error *err)
 {
 	char command[PATH_MAX + 32], *line = NULL;
 	size_t room = 0;
-	int failed = initramfs_add_path(fs, path, false, err);
+	int failed = 0;
 
-	if (failed || strchr(path, '\''))
-		return failed;
+	if (strchr(path, '\''))
+		return 0;
 	snprintf(command, sizeof(command), "ldd '%s' 2>/dev/null", path);
 	FILE *ldd = popen(command, "re");
 	while (ldd && !failed && getline(&line, &room, ldd) > 0) {
@@ -390,6 +427,17 @@ int initramfs_add_program(struct initramfs *fs, const char *path, struct error *
 	if (ldd)
 		pclose(ldd);
 	return failed;
+}
+
+int initramfs_add_program(struct initramfs *fs, const char *path, struct error *err)
+{
+	return initramfs_add_path(fs, path, false, err) || add_libraries(fs, path, err) ? -1 : 0;
+}
+
+int initramfs_add_program_as(struct initramfs *fs, const char *source, const char *path,
+			     struct error *err)
+{
+	return initramfs_add_as(fs, source, path, err) || add_libraries(fs, source, err) ? -1 : 0;
 }
 
 int initramfs_finish(struct initramfs *fs, struct error *err)

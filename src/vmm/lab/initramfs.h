@@ -19,6 +19,8 @@
 
 struct initramfs {
 	int fd;
+	bool same_everywhere; /* times are 0, modes say what can be executed, programs have no debug
+				 information */
 	uint64_t bytes;
 	unsigned nr_names, room;
 	char **name; /* what is in it, sorted by nobody */
@@ -43,6 +45,12 @@ int initramfs_add_file_as(struct initramfs *fs, const char *source, const char *
 			  struct error *err);
 
 /*
+ * Whatever is at `source` outside, links followed, under a path of its own: a file, or all of a
+ * directory, in the order of its names. 0, or -1 with EXIT_USAGE.
+ */
+int initramfs_add_as(struct initramfs *fs, const char *source, const char *path, struct error *err);
+
+/*
  * Whatever is at that path outside, by its own path: a file, or all of a directory. `old`
  * sets its files' times to 0, by which the agent tells that nobody has changed them since.
  * 0, or -1 with EXIT_USAGE.
@@ -54,6 +62,10 @@ int initramfs_add_way(struct initramfs *fs, const char *directory, struct error 
 
 /* A program by its own path, and the shared libraries that it asks for. */
 int initramfs_add_program(struct initramfs *fs, const char *path, struct error *err);
+
+/* The same under a path of its own; the libraries are by theirs. */
+int initramfs_add_program_as(struct initramfs *fs, const char *source, const char *path,
+			     struct error *err);
 
 /* Completes it. 0, or -1 with EXIT_HOST. */
 int initramfs_finish(struct initramfs *fs, struct error *err);

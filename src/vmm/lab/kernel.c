@@ -3,8 +3,10 @@
 #define _GNU_SOURCE
 #include "vmm/lab/kernel.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <ftw.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -201,6 +203,24 @@ static char *read_module(const char *path, size_t *ret_length)
 	return NULL;
 }
 
+/*
+ * The module without what is appended to it: the signature, its description of twelve bytes,
+ * which ends with the signature's length, and a line (Linux's struct module_signature).
+ */
+static size_t length_unsigned(const char *data, size_t length)
+{
+	static const char line[] = "~Module signature appended~\n";
+	const size_t tail = sizeof(line) - 1 + 12;
+	uint32_t bytes;
+
+	if (length < tail ||
+	    memcmp(data + length - (sizeof(line) - 1), line, sizeof(line) - 1) != 0)
+		return length;
+	memcpy(&bytes, data + length - sizeof(line) + 1 - sizeof(bytes), sizeof(bytes));
+	bytes = be32toh(bytes);
+	return bytes <= length - tail ? length - tail - bytes : length;
+}
+
 static bool is_listed(const char *list, const char *inside)
 {
 	const char *at = strstr(list, inside);
@@ -248,6 +268,8 @@ int lab_kernel_add_module(const struct lab_kernel *kernel, struct initramfs *fs,
 	char *data = read_module(search.path, &length);
 	if (!data)
 		return error_set(err, EXIT_HOST, "lab: '%s' cannot be read", search.path);
+	if (kernel->drops_signatures)
+		length = length_unsigned(data, length);
 	int failed = add_dependencies(kernel, fs, data, length, list, err);
 	initramfs_add_text(fs, inside, data, length);
 	free(data);

@@ -12,6 +12,7 @@
 struct lab_kernel {
 	char image[PATH_MAX];
 	char modules[PATH_MAX]; /* a directory, in any depth */
+	bool drops_signatures;	/* of modules: to check one takes Linux 200 million instructions */
 };
 
 /*

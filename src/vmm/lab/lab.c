@@ -21,6 +21,7 @@
 #include "vmm/lab/lab_files.h"
 #include "vmm/lab/lab_options.h"
 #include "vmm/lab/relay.h"
+#include "vmm/lab/repeatable.h"
 
 #define TAIL_LINES 8 /* of the console, when a machine has died */
 
@@ -36,6 +37,8 @@ struct lab {
 	struct relay relay;
 	struct termios terminal; /* as it was before a shell */
 	bool terminal_changed;
+	char *printed; /* by the command on stdout, for the digest of a repeatable run */
+	size_t printed_bytes;
 };
 
 extern char **environ;
@@ -91,16 +94,32 @@ static int check_words(struct lab *lab, struct error *err)
 	return options_parse(lab->nr_words + 1, lab->word - 1, &allowed, &options, err);
 }
 
+/* A program where it is outside, or where those of repeatable machines are; that is ret_path. */
+static int add_program(struct lab *lab, const char *path, char ret_path[PATH_MAX],
+		       struct error *err)
+{
+	const char *slash = strrchr(path, '/');
+
+	if (!lab->options.repeatable) {
+		snprintf(ret_path, PATH_MAX, "%s", path);
+		return initramfs_add_program(&lab->fs, path, err);
+	}
+	snprintf(ret_path, PATH_MAX, REPEATABLE_PROGRAMS "/%.200s", slash ? slash + 1 : path);
+	return initramfs_add_program_as(&lab->fs, path, ret_path, err);
+}
+
 static int add_exec(struct lab *lab, struct list *command, struct error *err)
 {
-	char path[PATH_MAX];
+	char path[PATH_MAX], inside[PATH_MAX];
 
 	if (!find_program(lab->word[0], path))
 		return error_set(err, EXIT_USAGE, "lab: there is no program '%s'", lab->word[0]);
-	list_add(command, path);
+	if (add_program(lab, path, inside, err))
+		return -1;
+	list_add(command, inside);
 	for (int i = 1; i < lab->nr_words; i++)
 		list_add(command, lab->word[i]);
-	return initramfs_add_program(&lab->fs, path, err);
+	return 0;
 }
 
 static int add_shell(struct lab *lab, struct list *command, struct error *err)
@@ -116,11 +135,16 @@ static int add_shell(struct lab *lab, struct list *command, struct error *err)
 
 static int add_minivmm(struct lab *lab, struct list *command, struct error *err)
 {
-	bool by_path = strchr(lab->program, '/');
+	bool by_path = strchr(lab->program, '/') && !lab->options.repeatable;
+	int seed_at = lab->options.repeatable ? repeatable_seed_place(lab->nr_words, lab->word)
+					      : -1;
 
 	list_add(command, by_path ? lab->program : "minivmm");
-	for (int i = 0; i < lab->nr_words; i++)
+	for (int i = 0; i < lab->nr_words; i++) {
+		if (i == seed_at)
+			list_add(command, "--seed=" REPEATABLE_SEED);
 		list_add(command, lab->word[i]);
+	}
 	if (by_path && initramfs_add_path(&lab->fs, lab->program, false, err))
 		return -1;
 	return lab_files_prepare(&lab->files, lab->nr_words, lab->word, &lab->fs, err);
@@ -149,12 +173,13 @@ static bool is_for_inside(const char *variable)
 
 static void add_environment(struct lab *lab)
 {
-	const char *path = getenv("PATH");
+	bool repeatable = lab->options.repeatable;
+	const char *path = repeatable ? NULL : getenv("PATH");
 	char name[64], text[PATH_MAX];
 	struct list list;
 
 	list_begin(&list);
-	for (char **variable = environ; *variable; variable++) {
+	for (char **variable = environ; *variable && !repeatable; variable++) {
 		if (is_for_inside(*variable))
 			list_add(&list, *variable);
 	}
@@ -173,6 +198,11 @@ static int add_directory(struct lab *lab, struct error *err)
 {
 	char cwd[PATH_MAX];
 
+	if (lab->options.repeatable) {
+		add_text(&lab->fs, AGENT_DIRECTORY "/directory", REPEATABLE_DIRECTORY);
+		initramfs_add_directory(&lab->fs, REPEATABLE_DIRECTORY);
+		return 0;
+	}
 	if (!getcwd(cwd, sizeof(cwd)))
 		return error_set_errno(err, EXIT_USAGE, errno, "lab: the current directory");
 	add_text(&lab->fs, AGENT_DIRECTORY "/directory", cwd);
@@ -187,6 +217,8 @@ static void add_streams(struct lab *lab)
 		kinds[fd] = !isatty(fd) ? AGENT_PIPE : fd == 0 ? AGENT_NOTHING : AGENT_TERMINAL;
 	if (lab->options.shell)
 		memset(kinds, AGENT_SHELL, 3);
+	if (lab->options.repeatable)
+		kinds[0] = AGENT_NOTHING, kinds[1] = kinds[2] = AGENT_PIPE;
 	add_text(&lab->fs, AGENT_DIRECTORY "/streams", kinds);
 }
 
@@ -196,7 +228,7 @@ static void add_outputs(struct lab *lab)
 
 	list_begin(&list);
 	for (unsigned i = 0; i < lab->files.nr; i++)
-		list_add(&list, lab->files.output[i].path);
+		list_add(&list, lab->files.output[i].inside);
 	list_end(&list, &lab->fs, AGENT_DIRECTORY "/outputs");
 }
 
@@ -207,6 +239,7 @@ static int add_vmx_modules(struct lab *lab, struct error *err)
 {
 	char list[2048] = "";
 
+	lab->kernel.drops_signatures = true;
 	if (lab_kernel_add_module(&lab->kernel, &lab->fs, "kvm-intel",
 				  lab->options.shadow ? "enable_apicv=0 ept=0"
 						      : "enable_apicv=0 ept=1",
@@ -214,6 +247,8 @@ static int add_vmx_modules(struct lab *lab, struct error *err)
 		return -1;
 	add_text(&lab->fs, AGENT_DIRECTORY "/modules", list);
 	add_text(&lab->fs, AGENT_DIRECTORY "/serial", "");
+	if (lab->options.repeatable)
+		add_text(&lab->fs, AGENT_DIRECTORY "/sealed", "");
 	return 0;
 }
 
@@ -235,26 +270,39 @@ static int add_modules(struct lab *lab, struct error *err)
 	return 0;
 }
 
+/* A file or a program, which libraries go with. */
+static int add_include(struct lab *lab, const char *word, struct error *err)
+{
+	bool program = access(word, X_OK) == 0;
+	char path[PATH_MAX];
+
+	if (!lab->options.repeatable)
+		return program ? initramfs_add_program(&lab->fs, word, err)
+			       : initramfs_add_path(&lab->fs, word, false, err);
+	if (repeatable_path(&lab->fs, word, path, err))
+		return -1;
+	return program ? initramfs_add_program_as(&lab->fs, word, path, err)
+		       : initramfs_add_as(&lab->fs, word, path, err);
+}
+
 static int add_programs(struct lab *lab, struct error *err)
 {
 	const struct lab_options *o = &lab->options;
-	char exe[PATH_MAX], busybox[PATH_MAX];
+	char exe[PATH_MAX], inside[PATH_MAX], busybox[PATH_MAX];
 	ssize_t length = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
 
 	if (length < 0)
 		return error_set_errno(err, EXIT_HOST, errno, "lab: /proc/self/exe");
 	exe[length] = 0;
-	if (initramfs_add_program(&lab->fs, exe, err))
+	if (add_program(lab, exe, inside, err))
 		return -1;
-	initramfs_add_link(&lab->fs, "/init", exe);
-	initramfs_add_link(&lab->fs, AGENT_PATH "/minivmm", exe);
+	initramfs_add_link(&lab->fs, "/init", inside);
+	initramfs_add_link(&lab->fs, AGENT_PATH "/minivmm", inside);
 	if ((o->exec || o->shell) && find_program("busybox", busybox) &&
 	    initramfs_add_file_as(&lab->fs, busybox, AGENT_BUSYBOX, err))
 		return -1;
 	for (unsigned i = 0; i < o->nr_includes; i++) {
-		if (access(o->include[i], X_OK) == 0
-			    ? initramfs_add_program(&lab->fs, o->include[i], err)
-			    : initramfs_add_path(&lab->fs, o->include[i], false, err))
+		if (add_include(lab, o->include[i], err))
 			return -1;
 	}
 	return 0;
@@ -266,6 +314,7 @@ static int build_image(struct lab *lab, struct error *err)
 
 	if (initramfs_init(&lab->fs, err))
 		return -1;
+	lab->fs.same_everywhere = lab->files.repeatable = lab->options.repeatable;
 	for (unsigned i = 0; i < sizeof(directories) / sizeof(directories[0]); i++)
 		initramfs_add_directory(&lab->fs, directories[i]);
 	initramfs_add_node(&lab->fs, "/dev/console", 5, 1);
@@ -443,6 +492,21 @@ static int prepare(struct lab *lab, struct error *err)
 	return prepare_keep(lab, err);
 }
 
+/* Of the JSON that came out, else of what was printed: the last line. What it follows from above.
+ */
+static void print_digest(struct lab *lab)
+{
+	char *digest = lab->files.digest;
+
+	fclose(lab->relay.printed);
+	if (!*digest)
+		sha256_text((const uint8_t *)lab->printed, lab->printed_bytes, digest);
+	free(lab->printed);
+	if (lab->relay.ended &&
+	    printf("inputs sha256:%s\ndigest sha256:%s\n", lab->emulator.inputs, digest) > 0)
+		fflush(stdout);
+}
+
 static int run_machine(struct lab *lab, struct error *err)
 {
 	const struct machine_plan plan = { &lab->options, &lab->kernel, &lab->fs };
@@ -452,7 +516,9 @@ static int run_machine(struct lab *lab, struct error *err)
 	r->options = &lab->options;
 	r->files = &lab->files;
 	r->shows_progress = isatty(STDERR_FILENO);
-	r->takes_input = lab->options.shell || !isatty(STDIN_FILENO);
+	r->takes_input = !lab->options.repeatable && (lab->options.shell || !isatty(STDIN_FILENO));
+	if (lab->options.repeatable)
+		r->printed = open_memstream(&lab->printed, &lab->printed_bytes);
 	signal(SIGPIPE, SIG_IGN);
 	if (lab->options.machine == LAB_VMX ? bochs_start(&plan, &lab->emulator, err)
 					    : qemu_start(&plan, &lab->emulator, err))
@@ -460,6 +526,8 @@ static int run_machine(struct lab *lab, struct error *err)
 	take_terminal(lab);
 	relay_run(r);
 	give_terminal_back(lab);
+	if (r->printed)
+		print_digest(lab);
 	if (r->ended && r->failure.status) {
 		*err = r->failure;
 		return -1;

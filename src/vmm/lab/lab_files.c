@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "vmm/lab/repeatable.h"
+
 /* Options whose value is written, in all commands of minivmm. */
 static const struct {
 	const char *name;
@@ -42,16 +44,44 @@ static int absolute(const char *path, char ret_path[PATH_MAX], struct error *err
 }
 
 /* The way to the directory that an output is in, which has to be there outside. */
-static int add_way_to(struct initramfs *fs, const char *path, struct error *err)
+static int add_way_to(struct lab_files *files, const struct lab_output *output,
+		      struct initramfs *fs, struct error *err)
 {
 	char parent[PATH_MAX];
 
-	snprintf(parent, sizeof(parent), "%s", path);
+	snprintf(parent, sizeof(parent), "%s", output->inside);
 	size_t length = strlen(parent);
 	while (length > 1 && parent[length - 1] == '/')
 		parent[--length] = 0;
 	*(strrchr(parent, '/') + (strrchr(parent, '/') == parent)) = 0;
-	return initramfs_add_way(fs, parent, err);
+	if (!files->repeatable)
+		return initramfs_add_way(fs, parent, err);
+	initramfs_add_directory(fs, parent);
+	return 0;
+}
+
+/* What is there outside, at the place that a word names. */
+static int add_at(const struct lab_files *files, const char *word, bool old, struct initramfs *fs,
+		  struct error *err)
+{
+	char inside[PATH_MAX];
+
+	if (!files->repeatable)
+		return initramfs_add_path(fs, word, old, err);
+	return repeatable_path(fs, word, inside, err) || initramfs_add_as(fs, word, inside, err)
+		       ? -1
+		       : 0;
+}
+
+static int set_paths(const struct lab_files *files, struct lab_output *output, const char *path,
+		     struct initramfs *fs, struct error *err)
+{
+	if (absolute(path, output->path, err))
+		return -1;
+	if (files->repeatable)
+		return repeatable_path(fs, path, output->inside, err);
+	strcpy(output->inside, output->path);
+	return 0;
 }
 
 /* A directory keeps what is in it: minivmm may refuse it for that, or go on with it. */
@@ -66,19 +96,19 @@ static int add_output(struct lab_files *files, const char *option, const char *p
 	if (files->nr == LAB_MAX_OUTPUTS || (!directory && exists && !S_ISREG(st.st_mode)))
 		return 0;
 	*output = (struct lab_output){ .directory = directory };
-	if (absolute(path, output->path, err))
+	if (set_paths(files, output, path, fs, err))
 		return -1;
 	if (directory && exists) {
-		if (initramfs_add_path(fs, path, true, err))
+		if (add_at(files, path, true, fs, err))
 			return -1;
 	} else if (directory) {
-		if (add_way_to(fs, output->path, err))
+		if (add_way_to(files, output, fs, err))
 			return -1;
 	} else {
 		if (output_file_open_for(&output->file, option, path, err))
 			return -1;
 		output->open = true;
-		if (add_way_to(fs, output->path, err)) {
+		if (add_way_to(files, output, fs, err)) {
 			output_file_discard(&output->file);
 			return -1;
 		}
@@ -109,7 +139,8 @@ static int find_written(char *const words[], int nr, int i, const char **ret_val
 }
 
 /* Whatever the word means: if there is such a file, the command may want it. */
-static int add_input(const char *word, bool directories, struct initramfs *fs, struct error *err)
+static int add_input(const struct lab_files *files, const char *word, bool directories,
+		     struct initramfs *fs, struct error *err)
 {
 	struct stat st;
 
@@ -118,7 +149,7 @@ static int add_input(const char *word, bool directories, struct initramfs *fs, s
 	if (stat(word, &st))
 		return 0;
 	if (S_ISREG(st.st_mode) || (directories && S_ISDIR(st.st_mode)))
-		return initramfs_add_path(fs, word, false, err);
+		return add_at(files, word, false, fs, err);
 	return 0;
 }
 
@@ -146,7 +177,7 @@ int lab_files_prepare(struct lab_files *files, int nr_words, char *const words[]
 		int row = find_written(words, nr_words, i, &value);
 
 		if (row < 0) {
-			if (add_input(words[i], directories, fs, err))
+			if (add_input(files, words[i], directories, fs, err))
 				return -1;
 			continue;
 		}
@@ -227,6 +258,13 @@ void lab_files_add(struct lab_files *files, const void *data, size_t length)
 	files->used += length;
 }
 
+/* The JSON of a run is the file of --json; that of a sweep is in its directory. */
+static bool is_json(const struct lab_files *files, const struct output_file *output)
+{
+	return output == &files->below ? strcmp(output->name, "results.json") == 0
+				       : strcmp(output->option, "json") == 0;
+}
+
 int lab_files_end(struct lab_files *files, struct error *err)
 {
 	struct output_file *output = files->now;
@@ -238,6 +276,8 @@ int lab_files_end(struct lab_files *files, struct error *err)
 		if (output == &files->output[i].file)
 			files->output[i].open = false;
 	}
+	if (is_json(files, output))
+		sha256_text((const uint8_t *)files->data, files->used, files->digest);
 	return output_file_commit(output, files->data, files->used, err);
 }
 

@@ -7,19 +7,22 @@
 #include <stdio.h>
 
 #include "vmm/base/output_file.h"
+#include "vmm/base/sha256.h"
 #include "vmm/lab/initramfs.h"
 
 #define LAB_MAX_OUTPUTS 8
 
 /* A file or a directory that the command writes. */
 struct lab_output {
-	char path[PATH_MAX]; /* absolute */
+	char path[PATH_MAX];   /* absolute */
+	char inside[PATH_MAX]; /* where it is in the machine */
 	bool directory;
 	struct output_file file; /* open from before the machine starts, if it is a file */
 	bool open;
 };
 
 struct lab_files {
+	bool repeatable; /* relative paths begin at REPEATABLE_DIRECTORY inside */
 	unsigned nr;
 	struct lab_output output[LAB_MAX_OUTPUTS];
 	/* The file that comes out now. */
@@ -27,6 +30,7 @@ struct lab_files {
 	struct output_file below; /* for one in a directory */
 	char *data;
 	size_t used, room;
+	char digest[SHA256_TEXT_BYTES]; /* of the JSON that has come out; "": none has */
 };
 
 /*

@@ -19,6 +19,7 @@ static int set_machine(void *target, const struct command_row *row, const char *
 	struct lab_options *o = target;
 
 	o->machine = strcmp(value, "vmx") == 0 ? LAB_VMX : LAB_SVM;
+	o->machine_given = true;
 	if (o->machine == LAB_VMX || strcmp(value, "svm") == 0)
 		return 0;
 	return bad_value(row, value, "is no machine: give svm or vmx", err);
@@ -102,10 +103,12 @@ static int add_include(void *target, const struct command_row *row, const char *
 
 COMMAND_FLAG_SETTER(exec, struct lab_options, exec, true)
 COMMAND_FLAG_SETTER(shell, struct lab_options, shell, true)
+COMMAND_FLAG_SETTER(repeatable, struct lab_options, repeatable, true)
 COMMAND_FLAG_SETTER(help, struct lab_options, help, true)
 
 static const struct command_row rows[] = {
 	{ "machine", "KIND", "svm (by QEMU) or vmx (by Bochs) (svm)", set_machine },
+	{ "repeatable", NULL, "same arguments, same bytes, on any host (vmx)", set_repeatable },
 	{ "paging", "KIND", "of guests: nested or shadow page tables (nested)", set_paging },
 	{ "pcpus", "N", "CPUs of the machine, 1 to 32 (2)", set_pcpus },
 	{ "memory", "SIZE", "of the machine (1G)", set_memory },
@@ -156,6 +159,17 @@ int lab_options_parse(int argc, char *const argv[], struct lab_options *ret_opti
 		return 0;
 	if (o->shell && o->exec)
 		return error_set(err, EXIT_USAGE, "lab: --shell and --exec: give one of them");
+	if (o->repeatable && o->shell)
+		return error_set(
+			err, EXIT_USAGE,
+			"lab: --repeatable: what is typed into --shell cannot be repeated");
+	if (o->repeatable && o->machine_given && o->machine == LAB_SVM)
+		return error_set(
+			err, EXIT_USAGE,
+			"lab: --repeatable needs --machine vmx: QEMU's clock is not one of "
+			"instructions here");
+	if (o->repeatable)
+		o->machine = LAB_VMX;
 	if (*ret_rest == argc && !o->shell)
 		return error_set(err, EXIT_USAGE,
 				 "lab: what shall run in the machine? Put it behind "

@@ -24,6 +24,8 @@ struct lab_options {
 	const char *keep;	      /* a directory, or NULL */
 	uint64_t timeout_ns;	      /* 0: none */
 	bool shell, exec, help;
+	bool repeatable;    /* same arguments, same bytes */
+	bool machine_given; /* by --machine */
 	unsigned nr_includes;
 	const char *include[LAB_MAX_INCLUDES];
 	bool operand; /* the first word that is no option of lab's has been seen */

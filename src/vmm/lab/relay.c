@@ -62,7 +62,9 @@ static int write_all(int fd, const uint8_t *data, size_t length)
 /* If nobody takes it, the command learns that, and what to do is its own affair. */
 static void print(struct relay *r, int fd, const struct wire_message *m)
 {
-	if (write_all(fd, m->data, m->length))
+	if (fd == STDOUT_FILENO && r->printed)
+		fwrite(m->data, 1, m->length, r->printed);
+	if (write_all(fd, m->data, m->length) && !r->options->repeatable)
 		wire_send_number(&r->wire, WIRE_CLOSE, (uint32_t)fd);
 }
 
@@ -97,7 +99,8 @@ static void begin_command(struct relay *r)
 {
 	clear_progress(r);
 	r->running = true;
-	send_size(r);
+	if (!r->options->repeatable)
+		send_size(r);
 }
 
 static void begin_file(struct relay *r, const struct wire_message *m)
@@ -238,9 +241,9 @@ static void take_signal(struct relay *r, int signal_fd)
 		    waitpid(r->emulator->pid, NULL, WNOHANG) == r->emulator->pid)
 			r->emulator->pid = -1;
 	} else if (number == SIGWINCH) {
-		if (r->running)
+		if (r->running && !r->options->repeatable)
 			send_size(r);
-	} else if (r->running) {
+	} else if (r->running && !r->options->repeatable) {
 		wire_send_number(&r->wire, WIRE_SIGNAL, (uint32_t)number);
 	} else {
 		r->signal = number;

@@ -15,6 +15,7 @@ struct relay {
 	struct lab_files *files;
 	struct wire wire;
 	int console_log; /* a file of --keep, or -1 */
+	FILE *printed;	 /* what the command prints on stdout goes there, too, if not NULL */
 	bool synchronised, running;
 	bool shows_progress; /* on a terminal, until the command starts */
 	bool takes_input;

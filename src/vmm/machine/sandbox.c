@@ -53,7 +53,7 @@ static const int allowed_calls[] = {
 	SCMP_SYS(write),
 	SCMP_SYS(fstat),
 	SCMP_SYS(newfstatat), /* fstat() of glibc since 2.33 */
-	SCMP_SYS(getrandom),  /* json-c seeds its hash table */
+	SCMP_SYS(getrandom),  /* libraries may; json-c has its seed, see json_prepare() */
 	SCMP_SYS(fsync),
 	SCMP_SYS(ftruncate), /* a result that has to be written in place */
 	SCMP_SYS(linkat),

@@ -23,7 +23,7 @@ _minivmm_features=" pv-tlb-flush steal-time "
 
 _minivmm_sweep_options="
  --vcpus-per-pcpu --vms --shootdown --scenario --pcpus --repeats --seed --preset --out --resume
- --list-cells --part --mem --slice --slice-jitter --slice-alignment --grace --sched --flush-via
+ --list-cells --part --lab --jobs --mem --slice --slice-jitter --slice-alignment --grace --sched --flush-via
  --hide --duration --count --timeout --quiet --help "
 _minivmm_merge_options=" --out --quiet --help "
 _minivmm_lab_options="

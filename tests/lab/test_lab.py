@@ -89,6 +89,47 @@ def sweep_comes_out():
         result.require('results.csv' in names, f'only {names} came out')
 
 
+def sweep_in_machines():
+    """Two machines at a time; when it was killed, nothing is left running, and it can be resumed."""
+    with tempfile.TemporaryDirectory() as directory:
+        command = ['sweep', '--lab', '--memory 512M', '--jobs', 2, '--repeats', 3, '--seed', 7,
+                   '--vcpus-per-pcpu', 1, *SHORT, '--out', 'results', GUEST]
+        runs = os.path.join(directory, 'results/runs')
+        process = start(command, cwd=directory, env={**os.environ, 'LAB_MARK': directory})
+        wait_until(lambda: len(emulators_of(directory)) == 2, 'two emulators run')
+        wait_until(lambda: any(name.startswith('block') for name in os.listdir(runs)), 'a result')
+        process.kill()
+        process.communicate()
+        wait_until(lambda: not emulators_of(directory), 'the emulators have gone', HANG_S)
+        result = run(*command, '--resume', cwd=directory, timeout_s=HANG_S)
+        result.require_status(0)
+        result.require_stdout(r'^3 of 3 runs, 3 of them valid')
+        result.require(sorted(os.listdir(runs)) ==
+                       [f'block-0000-cell-0000-repeat-00{n}.json' for n in range(3)],
+                       'not the runs that were planned')
+        results = kvmtest.read_json(result, os.path.join(directory, 'results/results.json'))
+        result.require('--lab=--memory 512M' in results['arguments'], 'the lab is not recorded')
+        result.require(results['hosts'][0]['emulator'].startswith('QEMU'), 'not run in a machine')
+
+
+def a_machine_of_a_sweep_dies():
+    with tempfile.TemporaryDirectory() as directory:
+        result = run('sweep', '--lab', '--timeout 1s', '--repeats', 1, '--out', 'results', GUEST,
+                     cwd=directory, timeout_s=HANG_S)
+        result.require_status(3)
+        result.require_one_error('the emulated machine still ran when')
+        result.require(os.listdir(os.path.join(directory, 'results/runs')) == [], 'left files')
+
+
+def found_by_its_name():
+    """As an installed one is started."""
+    path = os.path.dirname(MINIVMM) + ':' + os.environ['PATH']
+    result = run('lab', '--', '--version', command=['minivmm'], env={**os.environ, 'PATH': path},
+                 timeout_s=HANG_S)
+    result.require_status(0)
+    result.require_stdout('^minivmm ')
+
+
 def is_interrupted():
     """The signal reaches the command inside, which ends by itself; what it wrote comes out."""
     script = 'trap "echo caught; exit 5" INT; echo ready; while :; do sleep 0.1; done'
@@ -150,6 +191,9 @@ suite = Suite(needs_kvm=False)
 suite.test('runs the guest', runs_the_guest)
 suite.test('streams are apart', streams_are_apart)
 suite.test('the results of a sweep come out', sweep_comes_out)
+suite.test('found by its name', found_by_its_name)
+suite.test('a sweep in machines', sweep_in_machines)
+suite.test('a sweep whose machine dies', a_machine_of_a_sweep_dies)
 suite.test('SIGINT', is_interrupted)
 suite.test('a machine that turns itself off', dies, 'poweroff -f', 'turned itself off before')
 suite.test('a machine that panics', dies, 'echo c >/proc/sysrq-trigger', 'panicked before')

@@ -111,6 +111,43 @@ START_TEST(a_run_gets_what_its_cell_says)
 }
 END_TEST
 
+START_TEST(options_of_the_lab_are_taken_apart)
+{
+	char *argv[] = { (char *)"sweep", (char *)"--lab", (char *)" --paging shadow\t--pcpus=8 ",
+			 (char *)"--jobs=3", (char *)"g" };
+	char text[LAB_WORDS_BYTES];
+	struct sweep_options o;
+	struct error err;
+
+	ck_assert_int_eq(sweep_options_parse(5, argv, &allowed, &o, &err), 0);
+	ck_assert_uint_eq(o.jobs, 3);
+	ck_assert_uint_eq(o.lab.nr, 3);
+	ck_assert_uint_eq(o.matrix.nr_pcpus, 8);
+	lab_words_format(&o.lab, text);
+	ck_assert_str_eq(text, "--paging shadow --pcpus=8");
+	ck_assert_uint_eq(parse_well("--lab= g").matrix.nr_pcpus, 2);
+	ck_assert_uint_eq(parse_well("--lab= g").jobs, 1);
+	ck_assert_ptr_null(parse_well("g").lab_text);
+}
+END_TEST
+
+START_TEST(too_many_options_of_the_lab_are_refused)
+{
+	char text[LAB_WORDS_BYTES + 100];
+	struct lab_words words;
+	struct error err;
+
+	for (unsigned i = 0; i < sizeof(text) - 1; i++)
+		text[i] = i % 2 ? ' ' : 'x';
+	text[sizeof(text) - 1] = 0;
+	ck_assert_int_eq(lab_words_parse(text, &words, &err), -1);
+	ck_assert_ptr_nonnull(strstr(err.text, "at most 32 words"));
+	memset(text, 'x', sizeof(text) - 1);
+	ck_assert_int_eq(lab_words_parse(text, &words, &err), -1);
+	ck_assert_ptr_nonnull(strstr(err.text, "1023 bytes"));
+}
+END_TEST
+
 /* Refused by the sweep's own parser, or by that of the runs. */
 static int parse_and_check(const char *line, struct error *err)
 {
@@ -158,6 +195,13 @@ START_TEST(every_mistake_is_named_in_one_line)
 		{ "g --part 5/4 --seed 1", { "--part '5/4'", "1 to N" } },
 		{ "g --part 1/4", { "--part", "--seed" } },
 		{ "g --out=", { "--out ''", "folder" } },
+		{ "g --jobs 2", { "--jobs", "needs --lab" } },
+		{ "g --lab= --jobs 0", { "--jobs '0'", "1 to 64" } },
+		{ "g --lab=--pcpu", { "--pcpu", "unknown" } },
+		{ "g --lab=--pcpus=33", { "--pcpus '33'", "1 to 32" } },
+		{ "g --lab=--pcpus=2 --pcpus 2", { "CPU 2", "choose from" } },
+		{ "g --lab=guest.elf", { "'guest.elf'", "no option" } },
+		{ "g --lab=--keep=here", { "--keep", "leave it out" } },
 		{ "g --pcpus 7", { "CPU 7", "choose from" } },
 		{ "g -- work_us", { "'work_us'", "KEY=VALUE" } },
 		{ "g -- work_us=1,,2", { "'work_us=1,,2'", "empty" } },
@@ -186,12 +230,14 @@ START_TEST(help_is_in_lines_of_80)
 }
 END_TEST
 
-#define TESTS(X)                                \
-	X(defaults_make_a_small_sweep)          \
-	X(lists_become_dimensions)              \
-	X(the_published_experiment_is_a_preset) \
-	X(a_run_gets_what_its_cell_says)        \
-	X(every_mistake_is_named_in_one_line)   \
+#define TESTS(X)                                   \
+	X(defaults_make_a_small_sweep)             \
+	X(lists_become_dimensions)                 \
+	X(the_published_experiment_is_a_preset)    \
+	X(a_run_gets_what_its_cell_says)           \
+	X(options_of_the_lab_are_taken_apart)      \
+	X(too_many_options_of_the_lab_are_refused) \
+	X(every_mistake_is_named_in_one_line)      \
 	X(help_is_in_lines_of_80)
 
 UNIT_SUITE(sweep_options, TESTS)

@@ -34,6 +34,13 @@ void host_cpus_finish(struct host_cpus *cpus)
 	cpu_mask_finish(&cpus->permitted);
 }
 
+void host_cpus_number(unsigned nr, struct host_cpus *ret_cpus)
+{
+	*ret_cpus = (struct host_cpus){ .inherited.nr = nr };
+	for (unsigned i = 0; i < nr; i++)
+		ret_cpus->inherited.cpu[i] = i;
+}
+
 int host_cpus_check(const struct host_cpus *cpus, struct error *err)
 {
 	if (cpus->inherited.nr)

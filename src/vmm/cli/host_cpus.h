@@ -19,6 +19,9 @@ struct host_cpus {
 void host_cpus_read(struct host_cpus *ret_cpus);
 void host_cpus_finish(struct host_cpus *cpus);
 
+/* Those of a machine that has CPUs 0 to nr - 1, nr up to MAX_PCPUS. Nothing to finish. */
+void host_cpus_number(unsigned nr, struct host_cpus *ret_cpus);
+
 /* 0 if the inherited CPUs are known, or -1 with an error (EXIT_HOST). */
 int host_cpus_check(const struct host_cpus *cpus, struct error *err);
 

@@ -319,7 +319,8 @@ static _Noreturn void run_command(struct agent *a, const char *kinds, char *cons
 		ioctl(0, TIOCSCTTY, 0);
 	if (chdir(directory))
 		fprintf(stderr, "minivmm: lab: '%s': %s\n", directory, strerror(errno));
-	execvpe(words[0], words, read_list("environment"));
+	environ = read_list("environment"); /* its PATH is the one to look in */
+	execvp(words[0], words);
 	fprintf(stderr, "minivmm: lab: '%s' cannot be run: %s\n", words[0], strerror(errno));
 	_exit(127);
 }

@@ -79,7 +79,7 @@ static void add_text(struct initramfs *fs, const char *path, const char *text)
 static int check_words(struct lab *lab, struct error *err)
 {
 	static const char *const subcommands[] = { "host", "sweep", "merge", "trace-stats" };
-	struct host_cpus allowed = { .inherited.nr = lab->options.pcpus };
+	struct host_cpus allowed;
 	struct options options;
 
 	if (lab->options.exec || lab->options.shell)
@@ -88,8 +88,7 @@ static int check_words(struct lab *lab, struct error *err)
 		if (strcmp(lab->word[0], subcommands[i]) == 0)
 			return 0;
 	}
-	for (unsigned i = 0; i < allowed.inherited.nr; i++)
-		allowed.inherited.cpu[i] = i;
+	host_cpus_number(lab->options.pcpus, &allowed);
 	/* The word before the first is there: lab, an option or "--". */
 	return options_parse(lab->nr_words + 1, lab->word - 1, &allowed, &options, err);
 }

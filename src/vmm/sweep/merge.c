@@ -64,7 +64,7 @@ static void print_help(void)
 {
 	fputs("Usage: minivmm merge [OPTIONS] DIR...\n"
 	      "\n"
-	      "Joins the parts of a sweep, made with --cell I/N on one machine or on several,\n"
+	      "Joins the parts of a sweep, made with --part I/N on one machine or on several,\n"
 	      "and makes the report of them all. With one DIR, makes its report again.\n"
 	      "\n",
 	      stdout);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Starts one run of a sweep, passes signals on to it, and says how it ended. */
+/* Starts runs of a sweep, passes signals on to them, and says how each ended. */
 #define _GNU_SOURCE /* memfd_create() */
 #include "vmm/sweep/runner.h"
 
@@ -36,7 +36,7 @@ void runner_init(void)
 /* ---- the child --------------------------------------------------------------- */
 
 /* stdout is discarded, stderr goes to `stderr_fd`, and the run does not outlive the sweep. */
-static _Noreturn void become_run(char *const argv[], int stderr_fd, pid_t parent)
+static _Noreturn void become_run(char *const argv[], const char *dir, int stderr_fd, pid_t parent)
 {
 	sigset_t none;
 	int null = open("/dev/null", O_RDWR);
@@ -46,6 +46,10 @@ static _Noreturn void become_run(char *const argv[], int stderr_fd, pid_t parent
 	    dup2(null, STDOUT_FILENO) >= 0 && dup2(stderr_fd, STDERR_FILENO) >= 0) {
 		sigemptyset(&none);
 		sigprocmask(SIG_SETMASK, &none, NULL);
+		if (dir && chdir(dir)) {
+			dprintf(STDERR_FILENO, "minivmm: '%s': %s\n", dir, strerror(errno));
+			_exit(EXIT_HOST);
+		}
 		execv("/proc/self/exe", argv);
 		/* Without /proc: the path by which it was started, if it is still there. */
 		execv((const char *)getauxval(AT_EXECFN), argv);
@@ -86,24 +90,72 @@ static enum run_end end_of(int status, int stopped_by)
 	return RUN_FINISHED;
 }
 
-/* Waits until the run is over; returns the signal that this process got meanwhile, or 0. */
-static int wait_for_end(pid_t pid, runner_tick *tick, void *context, int *ret_status)
+/* The first of the processes that has ended, or `nr`. */
+static unsigned find_ended(const struct run_process *process, unsigned nr, int *ret_status)
+{
+	for (unsigned i = 0; i < nr; i++) {
+		if (process[i].pid && waitpid(process[i].pid, ret_status, WNOHANG))
+			return i;
+	}
+	return nr;
+}
+
+static void pass_on(struct run_process *process, unsigned nr, int signal)
+{
+	for (unsigned i = 0; i < nr; i++) {
+		if (!process[i].pid)
+			continue;
+		process[i].stopped_by = signal;
+		kill(process[i].pid, signal);
+	}
+}
+
+/* Takes what is known of a process that has ended, and forgets it. */
+static void take_end(struct run_process *process, int status, struct run_outcome *ret_outcome)
+{
+	struct run_outcome *outcome = ret_outcome;
+
+	*outcome = (struct run_outcome){ .end = end_of(status, process->stopped_by),
+					 .signal = process->stopped_by };
+	if (outcome->end == RUN_CRASHED)
+		outcome->signal = WTERMSIG(status);
+	read_complaint(process->stderr_fd, outcome->text, sizeof(outcome->text));
+	close(process->stderr_fd);
+	*process = (struct run_process){ 0 };
+}
+
+unsigned runner_wait(struct run_process *process, unsigned nr, runner_tick *tick, void *context,
+		     struct run_outcome *ret_outcome)
 {
 	const struct timespec second = { .tv_sec = 1 };
-	int stopped_by = 0;
+	unsigned ended;
+	int status = 0;
 	sigset_t set;
 
 	make_signal_set(&set);
-	while (waitpid(pid, ret_status, WNOHANG) == 0) {
+	while ((ended = find_ended(process, nr, &status)) == nr) {
 		int signal = sigtimedwait(&set, NULL, &second);
 
-		if (signal == SIGINT || signal == SIGTERM) {
-			stopped_by = signal;
-			kill(pid, signal);
-		}
+		if (signal == SIGINT || signal == SIGTERM)
+			pass_on(process, nr, signal);
 		tick(context);
 	}
-	return stopped_by;
+	take_end(&process[ended], status, ret_outcome);
+	return ended;
+}
+
+void runner_end_all(struct run_process *process, unsigned nr)
+{
+	struct run_outcome outcome;
+	int status = 0;
+
+	pass_on(process, nr, SIGTERM);
+	for (unsigned i = 0; i < nr; i++) {
+		if (process[i].pid) {
+			waitpid(process[i].pid, &status, 0);
+			take_end(&process[i], status, &outcome);
+		}
+	}
 }
 
 /* A signal that arrived between two runs. */
@@ -119,21 +171,22 @@ static int pending_stop(void)
 	return signal > 0 ? signal : 0;
 }
 
-static int start_and_wait(char *const argv[], int stderr_fd, runner_tick *tick, void *context,
-			  struct run_outcome *outcome, struct error *err)
+int runner_start(char *const argv[], const char *dir, struct run_process *ret_process,
+		 struct error *err)
 {
-	pid_t self = getpid(), pid = fork();
-	int status = 0;
+	int stderr_fd = memfd_create("stderr of a run", MFD_CLOEXEC);
+	pid_t self = getpid(), pid;
 
-	if (pid < 0)
+	if (stderr_fd < 0)
+		return error_set_errno(err, EXIT_HOST, errno, "memfd_create");
+	pid = fork();
+	if (pid < 0) {
+		close(stderr_fd);
 		return error_set_errno(err, EXIT_HOST, errno, "a run cannot be started");
+	}
 	if (pid == 0)
-		become_run(argv, stderr_fd, self);
-	outcome->signal = wait_for_end(pid, tick, context, &status);
-	outcome->end = end_of(status, outcome->signal);
-	if (outcome->end == RUN_CRASHED)
-		outcome->signal = WTERMSIG(status);
-	read_complaint(stderr_fd, outcome->text, sizeof(outcome->text));
+		become_run(argv, dir, stderr_fd, self);
+	*ret_process = (struct run_process){ .pid = pid, .stderr_fd = stderr_fd };
 	return 0;
 }
 
@@ -141,16 +194,12 @@ int runner_run(char *const argv[], runner_tick *tick, void *context,
 	       struct run_outcome *ret_outcome, struct error *err)
 {
 	struct run_outcome outcome = { .end = RUN_INTERRUPTED, .signal = pending_stop() };
+	struct run_process process;
 
 	if (!outcome.signal) {
-		int stderr_fd = memfd_create("stderr of a run", MFD_CLOEXEC);
-
-		if (stderr_fd < 0)
-			return error_set_errno(err, EXIT_HOST, errno, "memfd_create");
-		int failed = start_and_wait(argv, stderr_fd, tick, context, &outcome, err);
-		close(stderr_fd);
-		if (failed)
+		if (runner_start(argv, NULL, &process, err))
 			return -1;
+		runner_wait(&process, 1, tick, context, &outcome);
 	}
 	*ret_outcome = outcome;
 	return 0;

@@ -21,7 +21,7 @@
 
 __attribute__((format(printf, 2, 3))) static void add(json_object *list, const char *format, ...)
 {
-	char text[WORDS_BYTES + PARSE_WORD_BYTES + 8];
+	char text[LAB_WORDS_BYTES + WORDS_BYTES + PARSE_WORD_BYTES + 8];
 	va_list args;
 
 	va_start(args, format);
@@ -75,6 +75,12 @@ static json_object *arguments_json(const struct sweep_options *o)
 	add(list, "--shootdown=%s", o->shootdown);
 	add(list, "--repeats=%u", o->repeats);
 	add(list, "--seed=%" PRIu64, o->seed);
+	if (o->lab_text) {
+		char words[LAB_WORDS_BYTES];
+
+		lab_words_format(&o->lab, words);
+		add(list, "--lab=%s", words);
+	}
 	if (o->preset)
 		add(list, "--preset=%s", o->preset->name);
 	add_dimensions(list, &o->matrix, false);

@@ -254,6 +254,31 @@ static int set_part(void *target, const struct command_row *row, const char *val
 	return 0;
 }
 
+static int set_lab(void *target, const struct command_row *row, const char *value,
+		   struct error *err)
+{
+	struct sweep_options *o = target;
+
+	(void)row, (void)err;
+	o->lab_text = value;
+	return 0;
+}
+
+static int set_jobs(void *target, const struct command_row *row, const char *value,
+		    struct error *err)
+{
+	struct sweep_options *o = target;
+	uint64_t number;
+	const char *why = parse_number(value, &number);
+
+	if (!why && (number == 0 || number > SWEEP_MAX_JOBS))
+		why = "is out of range: give 1 to 64";
+	if (why)
+		return bad_value(err, row, value, why);
+	o->jobs = (unsigned)number;
+	return 0;
+}
+
 COMMAND_FLAG_SETTER(resume, struct sweep_options, resume, true)
 COMMAND_FLAG_SETTER(list_cells, struct sweep_options, command, SWEEP_LIST_CELLS)
 COMMAND_FLAG_SETTER(quiet, struct sweep_options, quiet, true)
@@ -275,6 +300,8 @@ static const struct command_row own_rows[] = {
 	{ "resume", NULL, "go on with the sweep in that folder", set_resume },
 	{ "list-cells", NULL, "print what would be run, and run nothing", set_list_cells },
 	{ "part", "I/N", "run the I-th of N parts; minivmm merge joins them", set_part },
+	{ "lab", "OPTIONS", "make the runs in emulated machines: options of minivmm lab", set_lab },
+	{ "jobs", "N", "so many of these machines at a time (1)", set_jobs },
 	{ "quiet", NULL, "print nothing but failures", set_quiet },
 	{ "help", NULL, "print this", set_help },
 };
@@ -370,15 +397,25 @@ static int complete(struct sweep_options *o, const struct host_cpus *allowed, st
 		return error_set(err, EXIT_USAGE,
 				 "--part needs --seed N, the same for every part: else the parts "
 				 "cannot be merged");
+	/* Only now: lab's parser is getopt_long(), which does not do two command lines at once. */
+	if (o->lab_text && lab_words_parse(o->lab_text, &o->lab, err))
+		return -1;
+	if (o->jobs && !o->lab_text)
+		return error_set(err, EXIT_USAGE,
+				 "--jobs needs --lab: on one host, runs beside each other would "
+				 "disturb each other");
+	o->jobs += !o->jobs;
 	if (preset) {
 		set_counts(&o->matrix.vms, &preset->vms);
 		set_counts(&o->matrix.vcpus_per_pcpu, &preset->vcpus_per_pcpu);
 	}
 	set_counts(&o->matrix.vcpus_per_pcpu, o->matrix.vms.nr ? &one : &ratios);
 	set_counts(&o->matrix.vms, &one);
-	if (!o->pcpus.nr && host_cpus_check(allowed, err))
+	if (!o->pcpus.nr && !o->lab_text && host_cpus_check(allowed, err))
 		return -1;
-	o->matrix.nr_pcpus = o->pcpus.nr ? o->pcpus.nr : allowed->inherited.nr;
+	o->matrix.nr_pcpus = o->pcpus.nr    ? o->pcpus.nr
+			     : o->lab.pcpus ? o->lab.pcpus
+					    : allowed->inherited.nr;
 	return set_words(o, preset ? preset->shootdown : "ipi,pv", preset ? preset->scenario : NULL,
 			 err);
 }
@@ -466,6 +503,12 @@ void sweep_run_command(const struct sweep_options *o, const struct cell *cell, u
 int sweep_check_cells(const struct sweep_options *o, const struct plan *plan,
 		      const struct host_cpus *allowed, struct error *err)
 {
+	struct host_cpus of_machine;
+
+	if (o->lab_text) {
+		host_cpus_number(o->lab.pcpus, &of_machine);
+		allowed = &of_machine;
+	}
 	for (unsigned i = 0; i < plan->nr_cells; i++) {
 		struct run_command command;
 		struct options run;

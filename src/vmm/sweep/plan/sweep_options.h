@@ -12,10 +12,12 @@
 #include "vmm/cli/cpu_list.h"
 #include "vmm/cli/host_cpus.h"
 #include "vmm/cli/names.h"
+#include "vmm/sweep/plan/lab_words.h"
 #include "vmm/sweep/plan/matrix.h"
 #include "vmm/sweep/plan/preset.h"
 
 #define SWEEP_MAX_REPEATS 1000
+#define SWEEP_MAX_JOBS	  64
 
 /* Long enough for --shootdown with as many names as a run takes. */
 #define SWEEP_LIST_BYTES 400
@@ -38,6 +40,9 @@ struct sweep_options {
 	bool resume;
 	unsigned part; /* 1 to nr_parts: the blocks that this process runs */
 	unsigned nr_parts;
+	const char *lab_text; /* as --lab gave it; NULL: the runs are made on this host */
+	struct lab_words lab; /* the same, taken apart */
+	unsigned jobs;	      /* machines at a time */
 	bool quiet;
 };
 

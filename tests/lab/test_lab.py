@@ -107,7 +107,8 @@ def sweep_in_machines():
         result.require(sorted(os.listdir(runs)) ==
                        [f'block-0000-cell-0000-repeat-00{n}.json' for n in range(3)],
                        'not the runs that were planned')
-        results = kvmtest.read_json(result, os.path.join(directory, 'results/results.json'))
+        with open(os.path.join(directory, 'results/results.json'), encoding='utf-8') as file:
+            results = json.load(file)
         result.require('--lab=--memory 512M' in results['arguments'], 'the lab is not recorded')
         result.require(results['hosts'][0]['emulator'].startswith('QEMU'), 'not run in a machine')
 

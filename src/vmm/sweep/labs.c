@@ -7,6 +7,7 @@
 #define _GNU_SOURCE /* nftw() */
 #include "vmm/sweep/work.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <ftw.h>
 #include <stdarg.h>
@@ -19,7 +20,8 @@
 #include "vmm/base/seed.h"
 #include "vmm/sweep/plan/folder.h"
 
-#define MAX_WORDS (LAB_WORDS_MAX + MATRIX_DIMENSIONS + 32)
+#define MACHINE_DIR ".machine-"
+#define MAX_WORDS   (LAB_WORDS_MAX + MATRIX_DIMENSIONS + 32)
 
 /* What one machine does: the visits `first` to `end` - 1 of a repeat. */
 struct work {
@@ -121,9 +123,24 @@ static int remove_entry(const char *path, const struct stat *st, int kind, struc
 	return remove(path);
 }
 
-static void remove_dir(const struct work *work)
+static void remove_dir(const char *path)
 {
-	nftw(work->dir.text, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+	nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+/* Those of a sweep that was killed. */
+static void remove_old_dirs(const struct sweep *s)
+{
+	struct folder_path runs = folder_path(s->options.out_dir, "runs");
+	DIR *dir = opendir(runs.text);
+	struct dirent *entry;
+
+	while (dir && (entry = readdir(dir))) {
+		if (begins_with(entry->d_name, MACHINE_DIR))
+			remove_dir(folder_path(runs.text, "%s", entry->d_name).text);
+	}
+	if (dir)
+		closedir(dir);
 }
 
 /* The paths that a run sees are the same wherever the sweep's folder is, and so is its result. */
@@ -132,9 +149,9 @@ static int prepare_dir(const struct sweep *s, struct work *work, struct error *e
 	const struct visit *visit = &s->plan.visit[work->first];
 	char guest[PATH_MAX];
 
-	work->dir = folder_path(s->options.out_dir, "runs/.machine-block-%04u-repeat-%03u",
+	work->dir = folder_path(s->options.out_dir, "runs/" MACHINE_DIR "block-%04u-repeat-%03u",
 				visit->block, work->repeat);
-	remove_dir(work);
+	remove_dir(work->dir.text);
 	struct folder_path in = folder_path(work->dir.text, "in");
 	struct folder_path link = folder_path(in.text, "%s", base_name(s->options.guest_path));
 	if (!realpath(s->options.guest_path, guest))
@@ -216,7 +233,7 @@ static int wait_for_one(struct labs *labs, struct error *err)
 	unsigned ended = runner_wait(labs->process, nr, show_progress, labs, &outcome);
 	int failed = take_outcome(labs->sweep, &labs->work[ended], &outcome, err);
 
-	remove_dir(&labs->work[ended]);
+	remove_dir(labs->work[ended].dir.text);
 	labs->nr_running--;
 	return failed;
 }
@@ -259,7 +276,7 @@ static void end_all(struct labs *labs)
 	runner_end_all(labs->process, labs->sweep->options.jobs);
 	for (unsigned i = 0; i < labs->sweep->options.jobs; i++) {
 		if (labs->work[i].end)
-			remove_dir(&labs->work[i]);
+			remove_dir(labs->work[i].dir.text);
 	}
 }
 
@@ -269,6 +286,7 @@ int sweep_run_in_labs(struct sweep *s, struct error *err)
 	int failed = 0;
 
 	labs = (struct labs){ .sweep = s };
+	remove_old_dirs(s);
 	for (unsigned repeat = 0; repeat < s->options.repeats && !failed; repeat++)
 		failed = run_repeat(&labs, repeat, err);
 	while (labs.nr_running && !failed)

@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include "vmm/base/printing.h"
 #include "vmm/base/seed.h"
+#include "vmm/base/sha256.h"
 #include "vmm/sweep/sweep.h"
 
 #include <errno.h>
@@ -21,6 +22,8 @@
 #include "vmm/sweep/report/outputs.h"
 #include "vmm/sweep/runner.h"
 #include "vmm/sweep/work.h"
+
+#define REPEATABLE_SWEEP_SEED 1 /* without --seed */
 
 /* ---- what is to be run ------------------------------------------------------- */
 
@@ -103,7 +106,8 @@ static int take_up(struct sweep *s, struct error *err)
 static int begin(struct sweep *s, struct error *err)
 {
 	if (!s->options.seed_given)
-		s->options.seed = seed_draw(s->options.seed);
+		s->options.seed = s->options.lab.repeatable ? REPEATABLE_SWEEP_SEED
+							    : seed_draw(s->options.seed);
 	if (manifest_make(&s->options, &s->manifest, err))
 		return -1;
 	return manifest_write(s->options.out_dir, s->manifest, err);
@@ -126,6 +130,21 @@ static int prepare_folder(struct sweep *s, struct error *err)
 
 /* ---- the command ------------------------------------------------------------- */
 
+/* What two hosts compare whose results ought to be the same. */
+static int print_digest(const struct sweep *s, struct error *err)
+{
+	struct folder_path path = folder_path(s->options.out_dir, "results.json");
+	char digest[SHA256_TEXT_BYTES];
+	uint64_t bytes;
+
+	if (!s->options.lab.repeatable)
+		return 0;
+	if (sha256_file(path.text, digest, &bytes, err))
+		return -1;
+	printf("digest sha256:%s\n", digest);
+	return 0;
+}
+
 static int report_sweep(struct sweep *s, enum exit_status *ret_status, struct error *err)
 {
 	struct results results;
@@ -135,7 +154,7 @@ static int report_sweep(struct sweep *s, enum exit_status *ret_status, struct er
 	int failed = outputs_make(s->options.out_dir, &results, s->options.quiet, err);
 	*ret_status = outputs_status(&results);
 	results_finish(&results);
-	return failed;
+	return failed ? -1 : print_digest(s, err);
 }
 
 static int sweep_steps(struct sweep *s, const struct host_cpus *allowed, int *ret_status,

@@ -62,6 +62,7 @@ static int parse_words(struct lab_words *words, struct error *err)
 				 "word, as in --lab \"--machine vmx --pcpus 4\"",
 				 argv[rest < argc ? rest : argc - 1]);
 	words->pcpus = options.pcpus;
+	words->repeatable = options.repeatable;
 	return 0;
 }
 

@@ -3,6 +3,8 @@
 #ifndef SWEEP_LAB_WORDS_H
 #define SWEEP_LAB_WORDS_H
 
+#include <stdbool.h>
+
 #include "vcpu/base/error.h"
 
 #define LAB_WORDS_MAX	32
@@ -12,7 +14,8 @@ struct lab_words {
 	unsigned nr;
 	unsigned at[LAB_WORDS_MAX]; /* where each begins in `text`, a 0 behind it */
 	char text[LAB_WORDS_BYTES];
-	unsigned pcpus; /* of the machine */
+	unsigned pcpus;	 /* of the machine */
+	bool repeatable; /* it gives the same results everywhere */
 };
 
 /*

@@ -48,11 +48,12 @@ static int check_options(const struct lab_options *o, struct error *err)
 static int parse_words(struct lab_words *words, struct error *err)
 {
 	static struct lab_options options;
-	char *argv[LAB_WORDS_MAX + 3] = { (char *)"lab" };
+	char *argv[LAB_WORDS_MAX + 4] = { (char *)"lab" };
 	int argc = 1, rest;
 
 	for (unsigned i = 0; i < words->nr; i++)
 		argv[argc++] = words->text + words->at[i];
+	argv[argc++] = (char *)"--";
 	argv[argc++] = (char *)"sweep"; /* the command in the machine */
 	if (lab_options_parse(argc, argv, &options, &rest, err) || check_options(&options, err))
 		return -1;

@@ -300,7 +300,7 @@ static const struct command_row own_rows[] = {
 	{ "resume", NULL, "go on with the sweep in that folder", set_resume },
 	{ "list-cells", NULL, "print what would be run, and run nothing", set_list_cells },
 	{ "part", "I/N", "run the I-th of N parts; minivmm merge joins them", set_part },
-	{ "lab", "OPTIONS", "make the runs in emulated machines: options of minivmm lab", set_lab },
+	{ "lab", "OPTIONS", "runs in emulated machines: options of minivmm lab", set_lab },
 	{ "jobs", "N", "so many of these machines at a time (1)", set_jobs },
 	{ "quiet", NULL, "print nothing but failures", set_quiet },
 	{ "help", NULL, "print this", set_help },

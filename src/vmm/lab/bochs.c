@@ -244,11 +244,25 @@ static int make_printer(struct emulator *e)
 	return e->in_fd < 0 ? -1 : 0;
 }
 
+/* With no variables of the user's: the machine's clock would be that of the time zone, TZ. */
+static void add_program(struct words *words)
+{
+	char env[PATH_MAX] = "env", program[PATH_MAX] = "bochs";
+
+	find_program("env", env);
+	find_program("bochs", program);
+	words_add(words, "%s", env);
+	words_add(words, "-i");
+	words_add(words, "PATH=%s", getenv("PATH") ? getenv("PATH") : "/usr/bin:/bin");
+	words_add(words, "TZ=UTC");
+	words_add(words, "%s", program);
+}
+
 int bochs_start(const struct machine_plan *plan, struct emulator *ret_emulator, struct error *err)
 {
 	struct emulator *e = ret_emulator;
 	struct words words = { 0 };
-	char console[64], channel[64], program[PATH_MAX] = "bochs";
+	char console[64], channel[64];
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
 	if (make_directory(e, err))
@@ -260,8 +274,7 @@ int bochs_start(const struct machine_plan *plan, struct emulator *ret_emulator, 
 	if (plan->options->repeatable && hash_inputs(e, plan, err))
 		return -1;
 	e->log_fd = memfd_create("bochs-log", MFD_CLOEXEC);
-	find_program("bochs", program);
-	words_add(&words, "%s", program);
+	add_program(&words);
 	words_add(&words, "-q");
 	words_add(&words, "-f");
 	words_add(&words, "%s/bochsrc", e->directory);

@@ -29,10 +29,6 @@ PROGRAMS = {
 LATE_MODULES = ('encodings', 'json', 're', 'collections', 'importlib', 'ctypes', 'multiprocessing',
                 'concurrent', 'asyncio', 'email', 'urllib', 'unittest')
 
-# The files that were not seen to pass there as a whole: they are skipped without KVM.
-# As soon as there is none, .ci/run insists that every file runs somewhere.
-NOT_TRIED = ('dirty', 'documents', 'report_page')
-
 # Tests that cannot run there: file, beginning of the name, reason. docs/hosts.md has them, too.
 NOT_INSIDE = (
     ('sweep', 'its_charts', 'gnuplot is not taken in; those of report_page are drawn outside'),
@@ -45,7 +41,7 @@ def _file():
     return os.path.basename(sys.argv[0]).removeprefix('test_').removesuffix('.py')
 
 
-def missing(build):
+def problem(build):
     """What an emulated machine needs and is not there, or None."""
     if not shutil.which('qemu-system-x86_64'):
         return 'please install qemu-system-x86 seabios'
@@ -54,11 +50,6 @@ def missing(build):
     if not os.path.exists(os.path.join(build, 'nested-kernel/complete')):
         return 'no kernel for emulated machines: ./dev setup fetches one'
     return None
-
-
-def problem(build):
-    """Why this file cannot run in an emulated machine, or None."""
-    return 'this file was not tried there' if _file() in NOT_TRIED else missing(build)
 
 
 def _files(build, source):

@@ -145,7 +145,7 @@ def reason_not_to_run(command):
     if '--pcpus 0 ' in command and 0 not in PCPUS:
         return 'CPU 0 is not allowed to this process'
     if command.startswith('./minivmm lab '):
-        missing = in_lab.missing(BUILD)
+        missing = in_lab.problem(BUILD)
         if missing:
             return missing
     for beginning, reason in NOT_RUN.items():

@@ -1,13 +1,19 @@
 # SPDX-License-Identifier: MIT
 """`minivmm lab` as its user meets it: streams, files, signals, and machines that die."""
 
+import contextlib
+import fcntl
 import json
 import os
+import pty
 import re
+import select
 import shutil
 import signal
+import struct
 import sys
 import tempfile
+import termios
 
 import kvmtest
 from kvmtest import BUILD, GUEST, MINIVMM, Failure, Suite, finish, run, start, wait_until
@@ -143,6 +149,63 @@ def is_interrupted():
     result.require(result.stdout == 'caught\n', 'the signal did not arrive')
 
 
+class Terminal:
+    """A terminal of 33 lines of 77, and who types in it. What it shows is read up to some words."""
+
+    def __init__(self):
+        self.master, self.slave = pty.openpty()
+        fcntl.ioctl(self.slave, termios.TIOCSWINSZ, struct.pack('4H', 33, 77, 0, 0))
+        self.shown = b''
+
+    def attributes(self):
+        return termios.tcgetattr(self.slave)
+
+    def type(self, keys):
+        os.write(self.master, keys)
+
+    def wait_for(self, words, timeout_s=HANG_S):
+        """Words that what was typed does not have in it, since a terminal echoes that."""
+        while words not in self.shown:
+            if not select.select([self.master], [], [], timeout_s)[0]:
+                raise Failure(f'{words} did not appear in {timeout_s} s: {self.shown}')
+            self.shown += os.read(self.master, 4096)
+        self.shown = self.shown.partition(words)[2]
+
+    def type_until(self, keys, words):
+        """Behind a Ctrl-C: Linux empties both queues of a terminal when it has sent the signal, so
+        that a prompt that was quick, or keys that were, are lost (drivers/tty/n_tty.c, isig())."""
+        for _ in range(HANG_S // 5):
+            self.type(keys)
+            with contextlib.suppress(Failure):
+                return self.wait_for(words, timeout_s=5)
+        raise Failure(f'{words} did not appear: {self.shown}')
+
+    def close(self):
+        os.close(self.slave)
+        os.close(self.master)
+
+
+def has_a_shell():
+    """In this terminal, whose size it has and whose Ctrl-C it gets, and which is as it was then."""
+    terminal = Terminal()
+    before = terminal.attributes()
+    process = start(['lab', '--shell'], stdin=terminal.slave, stdout=terminal.slave,
+                    stderr=terminal.slave, env={**os.environ, 'PS1': 'prompt> '})
+    terminal.wait_for(b'prompt> ')
+    terminal.type(b"sh -c \"echo star''ted; cat\"\r") # in the foreground before it prints
+    terminal.wait_for(b'started')
+    terminal.type(b'\x03')
+    terminal.wait_for(b'^C')
+    terminal.type_until(b"echo al''ive\r", b'alive')
+    terminal.type(b'stty size; exit $((3 + 4))\r')
+    terminal.wait_for(b'33 77')
+    result = finish(process, timeout_s=HANG_S)
+    after = terminal.attributes()
+    terminal.close()
+    result.require_status(7)
+    result.require(before == after, 'the terminal is not as it was')
+
+
 # ---- what goes wrong ---------------------------------------------------------------------------
 
 def dies(script, pattern):
@@ -196,6 +259,7 @@ suite.test('found by its name', found_by_its_name)
 suite.test('a sweep in machines', sweep_in_machines)
 suite.test('a sweep whose machine dies', a_machine_of_a_sweep_dies)
 suite.test('SIGINT', is_interrupted)
+suite.test('a shell', has_a_shell)
 suite.test('a machine that turns itself off', dies, 'poweroff -f', 'turned itself off before')
 suite.test('a machine that panics', dies, 'echo c >/proc/sysrq-trigger', 'panicked before')
 suite.test('killed', is_killed)

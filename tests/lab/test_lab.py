@@ -192,7 +192,8 @@ def has_a_shell():
     process = start(['lab', '--shell'], stdin=terminal.slave, stdout=terminal.slave,
                     stderr=terminal.slave, env={**os.environ, 'PS1': 'prompt> '})
     terminal.wait_for(b'prompt> ')
-    terminal.type(b"sh -c \"echo star''ted; cat\"\r") # in the foreground before it prints
+    # It is tail that prints, so it is there, and no shell has its hands on signals any more.
+    terminal.type(b"echo star''ted >/tmp/text; tail -f /tmp/text\r")
     terminal.wait_for(b'started')
     terminal.type(b'\x03')
     terminal.wait_for(b'^C')

@@ -128,6 +128,20 @@ def a_machine_of_a_sweep_dies():
         result.require(os.listdir(os.path.join(directory, 'results/runs')) == [], 'left files')
 
 
+def keeps():
+    """What an emulator was started with, and all that the kernel said."""
+    with tempfile.TemporaryDirectory() as directory:
+        result = lab('--keep', 'kept', '--exec', '--', 'true', cwd=directory)
+        result.require_status(0)
+        kept = os.path.join(directory, 'kept')
+        result.require(sorted(os.listdir(kept)) == ['command', 'console', 'initramfs'],
+                       f'it kept {os.listdir(kept)}')
+        for name, words in (('command', r"qemu-system-x86_64 .* -append 'console=ttyS0 "),
+                            ('console', r'Linux version \d')):
+            with open(os.path.join(kept, name), encoding='utf-8', errors='replace') as file:
+                result.require(re.search(words, file.read()), f'no {words} in {name}')
+
+
 def found_by_its_name():
     """As an installed one is started."""
     path = os.path.dirname(MINIVMM) + ':' + os.environ['PATH']
@@ -257,6 +271,7 @@ suite.test('runs the guest', runs_the_guest)
 suite.test('streams are apart', streams_are_apart)
 suite.test('the results of a sweep come out', sweep_comes_out)
 suite.test('found by its name', found_by_its_name)
+suite.test('--keep', keeps)
 suite.test('a sweep in machines', sweep_in_machines)
 suite.test('a sweep whose machine dies', a_machine_of_a_sweep_dies)
 suite.test('SIGINT', is_interrupted)

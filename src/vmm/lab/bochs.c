@@ -173,6 +173,25 @@ static int write_config(const struct emulator *e, const struct machine_plan *pla
 	return fclose(file);
 }
 
+/* Bochs's command line says nothing but where this is. */
+static int keep_config(const struct machine_plan *plan, const struct emulator *e,
+		       const char *console, const char *channel, struct error *err)
+{
+	const struct lab_options *o = plan->options;
+	char path[PATH_MAX];
+
+	if (!o->keep)
+		return 0;
+	snprintf(path, sizeof(path), "%s/bochsrc", o->keep);
+	FILE *file = fopen(path, "we");
+	if (!file)
+		return error_set_errno(err, EXIT_USAGE, errno, "lab: --keep '%s' cannot be written",
+				       path);
+	print_config(file, o, e->directory, console, channel);
+	fclose(file);
+	return 0;
+}
+
 /*
  * isolinux starts the kernel; a compressed image costs the emulated disk less time. The disk
  * is the same wherever and whenever it is made.
@@ -282,7 +301,10 @@ int bochs_start(const struct machine_plan *plan, struct emulator *ret_emulator, 
 	words_add(&words, "%s/rc", e->directory);
 	const int standard[] = { null, e->log_fd, e->log_fd };
 	const int keep[] = { -1 };
-	e->pid = emulator_spawn(&words, standard, keep, err);
+	e->pid = words_keep(&words, plan->options->keep, err) ||
+				 keep_config(plan, e, console, channel, err)
+			 ? -1
+			 : emulator_spawn(&words, standard, keep, err);
 	words_free(&words);
 	close(null);
 	return e->pid < 0 ? -1 : 0;

@@ -32,6 +32,45 @@ void words_free(struct words *w)
 	w->nr = 0;
 }
 
+/* In quotes, if a shell would see more in it than a word. */
+static void print_word(FILE *file, const char *word)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+				    "-_./,:=+@%";
+
+	if (*word && word[strspn(word, plain)] == 0) {
+		fputs(word, file);
+		return;
+	}
+	fputc('\'', file);
+	for (; *word; word++) {
+		if (*word == '\'')
+			fputs("'\\''", file);
+		else
+			fputc(*word, file);
+	}
+	fputc('\'', file);
+}
+
+int words_keep(const struct words *w, const char *dir, struct error *err)
+{
+	char path[PATH_MAX];
+
+	if (!dir)
+		return 0;
+	snprintf(path, sizeof(path), "%s/command", dir);
+	FILE *file = fopen(path, "we");
+	if (!file)
+		return error_set_errno(err, EXIT_USAGE, errno, "lab: --keep '%s' cannot be written",
+				       path);
+	for (unsigned i = 0; i < w->nr; i++) {
+		print_word(file, w->word[i]);
+		fputc(i + 1 < w->nr ? ' ' : '\n', file);
+	}
+	fclose(file);
+	return 0;
+}
+
 bool find_program(const char *name, char *ret_path)
 {
 	char path[PATH_MAX];

@@ -42,6 +42,10 @@ struct words {
 void words_add(struct words *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void words_free(struct words *w);
 
+/* As a shell would take them, into a file "command" in a directory; none if that is NULL. 0, or
+ * -1 with EXIT_USAGE. */
+int words_keep(const struct words *w, const char *dir, struct error *err);
+
 /* Whether there is such a program in PATH; its path goes to ret_path if that is not NULL. */
 bool find_program(const char *name, char *ret_path);
 

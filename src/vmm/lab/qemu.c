@@ -85,7 +85,7 @@ void qemu_add_words(struct words *w, const struct machine_plan *plan, int channe
 	words_add(w, "-initrd");
 	words_add(w, "/proc/self/fd/%d", plan->image->fd);
 	words_add(w, "-append");
-	words_add(w, "console=ttyS0 quiet panic=-1 -- lab-agent");
+	words_add(w, "console=ttyS0 %spanic=-1 -- lab-agent", plan->options->keep ? "" : "quiet ");
 }
 
 static int make_pair(int *ret_own, int *ret_other)
@@ -125,7 +125,9 @@ int qemu_start(const struct machine_plan *plan, struct emulator *ret_emulator, s
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	const int standard[] = { null, e->log_fd, e->log_fd };
 	const int keep[] = { channel, console, control, plan->image->fd, -1 };
-	e->pid = emulator_spawn(&words, standard, keep, err);
+	e->pid = words_keep(&words, plan->options->keep, err)
+			 ? -1
+			 : emulator_spawn(&words, standard, keep, err);
 	words_free(&words);
 	close(null);
 	close(channel);

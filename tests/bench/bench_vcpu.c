@@ -2,6 +2,10 @@
 /*
  * Benchmarks of the vCPU layer: what its run loop costs, and a change of vCPU.
  *
+ *	bench_vcpu [N]
+ *
+ * With N it takes one in N of its samples: enough where time is counted in instructions.
+ *
  * Everything that is compared is measured in turn in one run, since the speed of a
  * machine drifts. Prints one line of JSON; times in nanoseconds.
  */
@@ -29,12 +33,15 @@
 #define FLUSH_GPA (CODE_GPA + 0x2000)
 #define STEAL_GPA (CODE_GPA + 0x3000)
 
-#define EXIT_BLOCKS	  60
+#define MAX_EXIT_BLOCKS	  60
 #define EXITS_PER_BLOCK	  1000
-#define SWITCHES	  6000
+#define MAX_SWITCHES	  6000
 #define SWITCH_WARM_UP	  100
 #define SWITCHES_PER_TURN 16 /* with a flush, and then without */
 #define SLICE_NS	  500000
+
+static unsigned exit_blocks = MAX_EXIT_BLOCKS;
+static unsigned switches = MAX_SWITCHES;
 
 static void fail(const struct error *err)
 {
@@ -139,7 +146,7 @@ static void bench_exits(const struct kvm *kvm, enum flush_prim flush_via)
 	struct vm vm;
 	struct pcpus *pcpus;
 	struct error err;
-	uint64_t loop_ns[EXIT_BLOCKS], bare_ns[EXIT_BLOCKS];
+	uint64_t loop_ns[MAX_EXIT_BLOCKS], bare_ns[MAX_EXIT_BLOCKS];
 	struct exit_bench bench = { 0 };
 
 	build(&vm, kvm, 1, ring_for_ever, sizeof(ring_for_ever));
@@ -151,7 +158,7 @@ static void bench_exits(const struct kvm *kvm, enum flush_prim flush_via)
 	bench.thread.vcpu = &vm.vcpu[0];
 	if (pcpus_attach(pcpus, 0, &err))
 		fail(&err);
-	for (unsigned i = 0; i < EXIT_BLOCKS; i++) {
+	for (unsigned i = 0; i < exit_blocks; i++) {
 		vm.vcpu[0].run->kvm_valid_regs = 0;
 		bare_ns[i] = time_bare_loop(&vm.vcpu[0]);
 		if (flush_primitives[flush_via].prepare(&vm.vcpu[0], &vm.mem, FLUSH_GPA, &err))
@@ -159,8 +166,8 @@ static void bench_exits(const struct kvm *kvm, enum flush_prim flush_via)
 		loop_ns[i] = time_run_loop(&bench, pcpus);
 	}
 	printf("\"exit_run_loop_ns\": %llu, \"exit_bare_loop_ns\": %llu, ",
-	       (unsigned long long)median(loop_ns, EXIT_BLOCKS),
-	       (unsigned long long)median(bare_ns, EXIT_BLOCKS));
+	       (unsigned long long)median(loop_ns, exit_blocks),
+	       (unsigned long long)median(bare_ns, exit_blocks));
 	pcpus_destroy(pcpus);
 	vm_finish(&vm);
 }
@@ -211,7 +218,7 @@ static void note_switch(struct vcpu *v)
 
 	if (mine->first && other->last && ++change.switches > SWITCH_WARM_UP)
 		mv_hist_record(&change.ticks[change.flushes], mine->first - other->last);
-	if (change.switches >= SWITCHES) {
+	if (change.switches >= switches) {
 		pcpus_stop(change.pcpus);
 		vcpu_kick(&change.vm.vcpu[0]);
 		vcpu_kick(&change.vm.vcpu[1]);
@@ -241,6 +248,11 @@ static void *run_vcpu(void *argument)
 	return NULL;
 }
 
+static double mean(const struct mv_hist *h)
+{
+	return h->count ? (double)h->sum / (double)h->count : 0;
+}
+
 static void bench_change(const struct kvm *kvm, enum flush_prim flush_via)
 {
 	pthread_t thread[2];
@@ -268,25 +280,32 @@ static void bench_change(const struct kvm *kvm, enum flush_prim flush_via)
 		mv_hist_merge(&handover, &change.vm.vcpu[i].handover);
 	}
 	for (unsigned f = 0; f < 2; f++)
-		printf("\"guest_to_guest_%s_ns\": {\"p50\": %.0f, \"p99\": %.0f}, ",
-		       f ? "flush" : "plain",
+		printf("\"guest_to_guest_%s_ns\": {\"mean\": %.0f, \"p50\": %.0f, \"p99\": %.0f}, ",
+		       f ? "flush" : "plain", mean(&change.ticks[f]) * ns_per_tick,
 		       (double)mv_hist_quantile(&change.ticks[f], 500000) * ns_per_tick,
 		       (double)mv_hist_quantile(&change.ticks[f], 990000) * ns_per_tick);
-	printf("\"expiry_to_run_ns\": {\"p50\": %llu, \"p99\": %llu}",
-	       (unsigned long long)mv_hist_quantile(&handover, 500000),
+	printf("\"expiry_to_run_ns\": {\"mean\": %.0f, \"p50\": %llu, \"p99\": %llu}",
+	       mean(&handover), (unsigned long long)mv_hist_quantile(&handover, 500000),
 	       (unsigned long long)mv_hist_quantile(&handover, 990000));
 	pcpus_destroy(change.pcpus);
 	vm_finish(&change.vm);
 }
 
-int main(void)
+int main(int argc, char *argv[])
 {
+	unsigned one_in = argc > 1 ? (unsigned)atoi(argv[1]) : 1;
 	struct selfcheck check;
 	struct kvm kvm;
 	struct vm vm;
 	struct error err;
 	sigset_t kick;
 
+	if (one_in < 1 || one_in > MAX_EXIT_BLOCKS) {
+		fprintf(stderr, "usage: bench_vcpu [N], N from 1 to %d\n", MAX_EXIT_BLOCKS);
+		return EXIT_USAGE;
+	}
+	exit_blocks /= one_in;
+	switches /= one_in;
 	sigemptyset(&kick);
 	sigaddset(&kick, VCPU_KICK_SIGNAL);
 	sigprocmask(SIG_BLOCK, &kick, NULL);

@@ -14,8 +14,12 @@
  * outputs      the files and directories that are wanted outside when it has ended
  * serial       if it is there, the channel leads in by a serial line and out by a parallel port
  * sealed       if it is there, too, nothing leads in
+ * entropy      if it is there, bytes that the kernel takes for random ones: AGENT_ENTROPY_BYTES
  */
 #define AGENT_DIRECTORY "/lab"
+
+/* As many as Linux's generator wants before it is ready (its POOL_READY_BITS). */
+#define AGENT_ENTROPY_BYTES 32
 
 #define AGENT_NOTHING  'n' /* /dev/null */
 #define AGENT_PIPE     'p'

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <termios.h>
 #include <unistd.h>
@@ -236,7 +237,7 @@ static void add_outputs(struct lab *lab)
 /* Bochs refuses KVM's descriptor of posted interrupts, so that it must not use any. */
 static int add_vmx_modules(struct lab *lab, struct error *err)
 {
-	char list[2048] = "";
+	char list[2048] = "", entropy[AGENT_ENTROPY_BYTES] = "the same in each repeatable one";
 
 	lab->kernel.drops_signatures = true;
 	if (lab_kernel_add_module(&lab->kernel, &lab->fs, "kvm-intel",
@@ -248,6 +249,9 @@ static int add_vmx_modules(struct lab *lab, struct error *err)
 	add_text(&lab->fs, AGENT_DIRECTORY "/serial", "");
 	if (lab->options.repeatable)
 		add_text(&lab->fs, AGENT_DIRECTORY "/sealed", "");
+	else if (getrandom(entropy, sizeof(entropy), 0) < 0)
+		memset(entropy, 0, sizeof(entropy));
+	initramfs_add_text(&lab->fs, AGENT_DIRECTORY "/entropy", entropy, sizeof(entropy));
 	return 0;
 }
 

@@ -10,10 +10,12 @@
 #include <unistd.h>
 
 #include "kvm_double.h"
+#include "minivmm/x86.h"
 #include "pcpu_stage.h"
 #include "vcpu/base/clock.h"
 #include "vcpu/cpu/apic_timer.h"
 #include "vcpu/cpu/enter.h"
+#include "vcpu/protocol/flush.h"
 #include "vmm/machine/vm.h"
 
 #define VECTOR_OF_TIMER 0x40
@@ -175,6 +177,26 @@ START_TEST(registers_are_read_anew_once_kvm_may_have_changed_them)
 	vcpu->run->kvm_valid_regs = KVM_SYNC_X86_SREGS;
 	ck_assert_int_eq(vcpu_idleness(vcpu), VCPU_AWAITS_START);
 	ck_assert_uint_eq(vcpu->run->s.regs.sregs.cr3, 0x7000);
+	destroy();
+}
+END_TEST
+
+/* What KVM has left there of earlier exits it would deliver anew, whatever the guest thinks of it.
+ */
+START_TEST(a_flush_by_sync_regs_delivers_no_interrupt)
+{
+	struct error err;
+
+	build(KVM_MP_STATE_RUNNABLE, EINTR);
+	struct kvm_sregs *sregs = &vcpu->run->s.regs.sregs;
+	const struct flush_primitive *flush = &flush_primitives[FLUSH_VIA_sync_regs];
+	ck_assert_int_eq(flush->prepare(vcpu, &vm.mem, 0, &err), 0);
+	sregs->cr0 = CR0_PE | CR0_PG;
+	memset(sregs->interrupt_bitmap, 0xff, sizeof(sregs->interrupt_bitmap));
+	flush->flush(vcpu);
+	ck_assert_uint_eq(vcpu->run->kvm_dirty_regs, KVM_SYNC_X86_SREGS);
+	for (unsigned i = 0; i < COUNT_OF(sregs->interrupt_bitmap); i++)
+		ck_assert_uint_eq(sregs->interrupt_bitmap[i], 0);
 	destroy();
 }
 END_TEST
@@ -488,6 +510,7 @@ END_TEST
 	X(a_halted_vcpu_waits_in_the_state_in_which_kvm_executes_nothing)       \
 	X(what_is_not_halted_any_more_is_not_waited_for)                        \
 	X(registers_are_read_anew_once_kvm_may_have_changed_them)               \
+	X(a_flush_by_sync_regs_delivers_no_interrupt)                           \
 	X(a_timer_is_looked_at_with_a_kick_pending)                             \
 	X(a_timer_expires_after_its_count_times_its_divider)                    \
 	X(a_timer_that_wakes_nobody_is_none)                                    \

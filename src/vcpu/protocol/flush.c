@@ -4,6 +4,7 @@
 
 #include <asm/kvm_para.h>
 #include <linux/kvm.h>
+#include <string.h>
 
 #include "minivmm/x86.h"
 #include "vcpu/cpu/call.h"
@@ -56,12 +57,20 @@ static int sync_regs_prepare(struct vcpu *v, const struct guest_mem *mem, uint64
 	return 0;
 }
 
-/* The registers are those of the last exit, or as idle.c found them later. */
+/*
+ * The registers are those of the last exit, or as idle.c found them later; of the interrupts that
+ * were about to be delivered at any exit. Since KVM_GET_SREGS2 came (Linux 5.14) KVM adds to them
+ * in kvm_run and takes none away (__get_sregs), and would deliver all anew, to a guest with
+ * interrupts disabled, too. Those that still are about to be delivered it has itself, and keeps.
+ */
 static void sync_regs_flush(struct vcpu *v)
 {
-	if (!has_translations(&v->run->s.regs.sregs))
+	struct kvm_sregs *sregs = &v->run->s.regs.sregs;
+
+	if (!has_translations(sregs))
 		return;
-	v->run->s.regs.sregs.cr3 ^= CR3_PWT;
+	memset(sregs->interrupt_bitmap, 0, sizeof(sregs->interrupt_bitmap));
+	sregs->cr3 ^= CR3_PWT;
 	v->run->kvm_dirty_regs |= KVM_SYNC_X86_SREGS;
 }
 

@@ -1,49 +1,38 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The first process of a Linux guest: looks for reads through translations that should be gone.
+ * The first process of a Linux guest: looks for reads through translations that should be gone,
+ * or measures. If all is well the machine is turned off; if not it returns, and the kernel panics.
  *
- * A thread on each CPU has a window, one page of a file in memory, and replaces it again and
- * again: the next page of the file is given a higher generation, mapped over the window, and
- * once mmap() has returned the page given up is poisoned. All threads read all windows. Whoever
- * sees a generation below the one that was published before it looked has read through a
- * translation that every CPU should have dropped.
+ * usage (behind a further -- of the kernel's command line): [MILLISECONDS [WHAT [START]]]
+ * WHAT is check (threads, then processes, so long each), threads, processes, find (processes, until
+ * something stale was read), or search (ebizzy's work). It begins when the kernel has run for START
+ * seconds, if it has not: so that VMs that were started together begin together.
  *
- * All is well: the machine is turned off. If not it returns, and the kernel panics.
+ * CPUs that the kernel has left alone (maxcpus=1) are turned on first: so a kernel can boot on a
+ * host with a fault in it, since one CPU shoots nobody.
  */
 #define _GNU_SOURCE
-#include <pthread.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
+#include <string.h>
+#include <sys/klog.h>
+#include <sys/mount.h>
 #include <sys/reboot.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 #include <termios.h>
 #include <time.h>
 #include <unistd.h>
 
-#define MAX_CPUS	64
-#define PAGE_BYTES	4096
-#define PAGES		8   /* of a window, in turn: two could not tell old from early */
-#define READS_PER_REMAP 400 /* rounds over all windows */
-#define STANDARD_MS	2000
-#define POISON		0
+#include "linux_guest.h"
 
-struct window {
-	uint64_t *page; /* what is read */
-	uint64_t *all;	/* the file's pages, mapped for ever: written there */
-	off_t file_offset;
-	uint64_t generation; /* published: atomic, its owner's to write */
-	uint64_t reads, remaps, stale;
-	uint64_t stale_due, stale_seen; /* of the first stale read */
-};
+#define STANDARD_MS	     2000
+#define SYSLOG_CONSOLE_LEVEL 8 /* syslog(2) */
 
-static struct window window[MAX_CPUS];
-static unsigned nr_cpus;
-static int file;
-static uint64_t end_ns;
-
-static uint64_t now_ns(void)
+uint64_t now_ns(void)
 {
 	struct timespec t;
 
@@ -51,133 +40,122 @@ static uint64_t now_ns(void)
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-static void fail(const char *what)
+void fail(const char *what)
 {
 	perror(what);
 	exit(1);
 }
 
-static uint64_t *page_of(const struct window *w, uint64_t generation)
+void pin_to_cpu(unsigned cpu)
 {
-	return w->all + generation % PAGES * (PAGE_BYTES / sizeof(uint64_t));
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	if (sched_setaffinity(0, sizeof(set), &set))
+		fail("sched_setaffinity");
 }
 
-static void map_page(struct window *w, uint64_t generation)
+void count_stale(struct counts *c, uint64_t due, uint64_t seen)
 {
-	off_t offset = w->file_offset + (off_t)(generation % PAGES * PAGE_BYTES);
-	int fixed = w->page ? MAP_FIXED : 0;
-	void *at = mmap(w->page, PAGE_BYTES, PROT_READ, MAP_SHARED | MAP_POPULATE | fixed, file,
-			offset);
-
-	if (at == MAP_FAILED)
-		fail("mmap");
-	w->page = at;
+	if (c->stale++ == 0) {
+		c->stale_due = due;
+		c->stale_seen = seen;
+	}
 }
 
-static void prepare(struct window *w, unsigned index)
+bool report_counts(const char *who, const struct counts *of, unsigned nr)
 {
-	w->file_offset = (off_t)index * PAGES * PAGE_BYTES;
-	w->all = mmap(NULL, PAGES * PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE,
-		      file, w->file_offset);
-	if (w->all == MAP_FAILED)
-		fail("mmap");
-	*page_of(w, 1) = 1;
-	map_page(w, 1);
-	w->generation = 1;
-}
+	struct counts sum = { 0 };
 
-/* The old page is poisoned only once no CPU may have it any more. */
-static void remap(struct window *w)
-{
-	uint64_t next = w->generation + 1;
-
-	__atomic_store_n(page_of(w, next), next, __ATOMIC_RELEASE);
-	map_page(w, next);
-	__atomic_store_n(&w->generation, next, __ATOMIC_SEQ_CST);
-	__atomic_store_n(page_of(w, next - 1), POISON, __ATOMIC_SEQ_CST);
-	w->remaps++;
-}
-
-static void read_all(struct window *own)
-{
-	for (unsigned i = 0; i < nr_cpus; i++) {
-		uint64_t due = __atomic_load_n(&window[i].generation, __ATOMIC_SEQ_CST);
-		uint64_t seen = __atomic_load_n(window[i].page, __ATOMIC_SEQ_CST);
-
-		own->reads++;
-		if (seen >= due)
-			continue;
-		if (own->stale++ == 0) {
-			own->stale_due = due;
-			own->stale_seen = seen;
+	for (unsigned i = 0; i < nr; i++) {
+		if (of[i].stale && !sum.stale) {
+			sum.stale_due = of[i].stale_due;
+			sum.stale_seen = of[i].stale_seen;
 		}
+		sum.stale += of[i].stale;
+		sum.reads += of[i].reads;
+		sum.takes += of[i].takes;
 	}
-}
-
-static void *work(void *argument)
-{
-	struct window *own = argument;
-	cpu_set_t cpu;
-
-	CPU_ZERO(&cpu);
-	CPU_SET(own - window, &cpu);
-	sched_setaffinity(0, sizeof(cpu), &cpu);
-	while (now_ns() < end_ns) {
-		for (unsigned i = 0; i < READS_PER_REMAP; i++)
-			read_all(own);
-		remap(own);
-	}
-	return NULL;
-}
-
-static void report(void)
-{
-	struct window sum = { 0 };
-
-	for (unsigned i = 0; i < nr_cpus; i++) {
-		const struct window *w = &window[i];
-
-		if (w->stale && !sum.stale) {
-			sum.stale_due = w->stale_due;
-			sum.stale_seen = w->stale_seen;
-		}
-		sum.stale += w->stale;
-		sum.reads += w->reads;
-		sum.remaps += w->remaps;
-	}
-	printf("linux-guest: cpus=%u remaps=%llu reads=%llu stale=%llu\n", nr_cpus,
-	       (unsigned long long)sum.remaps, (unsigned long long)sum.reads,
+	printf("linux-guest: %s=%u takes=%llu reads=%llu stale=%llu\n", who, nr,
+	       (unsigned long long)sum.takes, (unsigned long long)sum.reads,
 	       (unsigned long long)sum.stale);
 	if (sum.stale)
-		printf("linux-guest: the first saw generation %llu where %llu was due\n",
+		printf("linux-guest: the first saw %llu where %llu was due\n",
 		       (unsigned long long)sum.stale_seen, (unsigned long long)sum.stale_due);
-	fflush(stdout);
-	tcdrain(STDOUT_FILENO); /* a panic or the end would cut it off */
-	if (!sum.stale && sum.reads)
-		reboot(RB_POWER_OFF);
+	return sum.takes && sum.reads && !sum.stale;
+}
+
+/* How many CPUs there are, all of them online. */
+static unsigned turn_cpus_on(void)
+{
+	char path[64];
+	unsigned cpu = 1; /* the first one cannot be turned off */
+
+	mkdir("/sys", 0755);
+	mount("sysfs", "/sys", "sysfs", 0, NULL);
+	for (; cpu < MAX_CPUS; cpu++) {
+		snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%u/online", cpu);
+		int fd = open(path, O_WRONLY);
+		if (fd < 0)
+			break;
+		if (write(fd, "1", 1) != 1)
+			fail(path);
+		close(fd);
+	}
+	return cpu;
+}
+
+/* By a child: the kernel reports each segmentation fault of the first process, handled or not. */
+static bool check_threads_in_child(unsigned nr_cpus, uint64_t ns)
+{
+	int status = 0;
+	pid_t child = fork();
+
+	if (child < 0)
+		fail("fork");
+	if (child == 0)
+		exit(!check_threads(nr_cpus, ns));
+	return waitpid(child, &status, 0) == child && status == 0;
+}
+
+static bool run(const char *what, unsigned nr_cpus, uint64_t ns)
+{
+	if (strcmp(what, "threads") == 0)
+		return check_threads_in_child(nr_cpus, ns);
+	if (strcmp(what, "processes") == 0)
+		return check_processes(nr_cpus, ns, false);
+	if (strcmp(what, "find") == 0)
+		return check_processes(nr_cpus, ns, true);
+	if (strcmp(what, "search") == 0)
+		return search_chunks(nr_cpus, ns);
+	bool threads = check_threads_in_child(nr_cpus, ns);
+	return check_processes(nr_cpus, ns, false) && threads;
+}
+
+static void wait_until(unsigned long start_s)
+{
+	const struct timespec start = { .tv_sec = (time_t)start_s };
+
+	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &start, NULL) == EINTR)
+		;
 }
 
 int main(int argc, char *argv[])
 {
-	pthread_t thread[MAX_CPUS];
 	unsigned long ms = argc > 1 ? strtoul(argv[1], NULL, 10) : 0;
-	long online = sysconf(_SC_NPROCESSORS_ONLN);
+	const char *what = argc > 2 ? argv[2] : "check";
 
+	setvbuf(stdout, NULL, _IOLBF, 0); /* children inherit nothing unwritten */
 	puts("linux-guest: first line of init");
-	fflush(stdout);
-	nr_cpus = online < MAX_CPUS ? (unsigned)online : MAX_CPUS;
-	file = memfd_create("windows", 0);
-	if (file < 0 || ftruncate(file, (off_t)nr_cpus * PAGES * PAGE_BYTES))
-		fail("memfd_create");
-	for (unsigned i = 0; i < nr_cpus; i++)
-		prepare(&window[i], i);
-	end_ns = now_ns() + (ms ? ms : STANDARD_MS) * 1000000u;
-	for (unsigned i = 0; i < nr_cpus; i++) {
-		if (pthread_create(&thread[i], NULL, work, &window[i]))
-			fail("pthread_create");
-	}
-	for (unsigned i = 0; i < nr_cpus; i++)
-		pthread_join(thread[i], NULL);
-	report();
+	pin_to_cpu(0); /* where a fault of the host's harms it least */
+	klogctl(SYSLOG_CONSOLE_LEVEL, NULL,
+		1); /* from here on a panic alone is heard between ours */
+	unsigned nr_cpus = turn_cpus_on();
+	wait_until(argc > 3 ? strtoul(argv[3], NULL, 10) : 0);
+	bool well = run(what, nr_cpus, (ms ? ms : STANDARD_MS) * 1000000u);
+	tcdrain(STDOUT_FILENO); /* a panic or the end would cut it off */
+	if (well)
+		reboot(RB_POWER_OFF);
 	return 1;
 }

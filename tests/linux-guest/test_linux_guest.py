@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Debian's kernel as a guest, in the emulated machine of `minivmm lab`: TAP, a line for each run.
+"""A Linux guest whose init looks for stale translations: TAP, a line for each run.
 
 usage: test_linux_guest.py BUILD INIT
 """
@@ -7,94 +7,112 @@ usage: test_linux_guest.py BUILD INIT
 import json
 import os
 import re
-import shutil
-import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
 
-BUILD, INIT = sys.argv[1:]
-MINIVMM = os.path.join(BUILD, 'src/vmm/minivmm')
-KERNEL = os.path.join(BUILD, 'nested-kernel/vmlinuz')
+from guest import KERNEL, lab, make_initramfs, skip_without_kernel
+
 PV_LINE = 'KVM setup pv remote TLB flush'
-RUN_MS = 1500
-GUEST_S, LAB_S = 240, 300
+GUEST_S, LAB_S = 600, 700  # half a minute on an idle machine
+CHECK_MS = 1500
+FIND_MS = 300_000  # ends when something is found
 
-# name, how the host translates, options, whether the kernel sends paravirtual flushes. No fault
-# is among them: docs/linux-guest.md says why none can be seen here.
-CASES = [
+# name, how the host translates, options, whether the kernel sends paravirtual flushes
+GOOD = [
     ('paravirtual, nested paging', 'nested', ['--shootdown', 'pv'], True),
     ('by IPI, nested paging', 'nested', ['--shootdown', 'ipi'], False),
     ('paravirtual, shadow paging', 'shadow', ['--shootdown', 'pv'], True),
 ]
+# With nested paging QEMU drops its whole TLB at every entry.
+FAULTS = ['skip-deferred-flush', 'lose-flush-bit', 'mark-while-running']
+
+# An interrupt at the first instruction of an interrupt's handler, where interrupts are disabled: QEMU
+# now and then delivers twice what KVM injects (docs/caveats.md). Such a run is repeated.
+INTERRUPTED_TWICE = re.compile(r'RIP: 0010:asm_(sysvec|exc|common)_\w+\+0x0/')
+TRIES = 4
 
 
-def skip(reason):
-    print(f'1..0 # SKIP {reason}')
-    sys.exit(0)
-
-
-def make_initramfs(work):
-    root = os.path.join(work, 'root')
-    os.makedirs(os.path.join(root, 'dev'))
-    shutil.copy(INIT, os.path.join(root, 'init'))
-    path = os.path.join(work, 'initramfs')
-    with open(path, 'wb') as file:
-        subprocess.run(['cpio', '--quiet', '-o', '-H', 'newc'], cwd=root, stdout=file, check=True,
-                       input=b'init\ndev\n')
-    return path
-
-
-def run(initramfs, paging, options, work):
+def run(initramfs, paging, options, kernel_words, init_words):
     """Runs a guest of four vCPUs on two pCPUs; its exit status, its text and its JSON."""
-    report = os.path.join(work, 'report.json')
-    command = [MINIVMM, 'lab', '--paging', paging, '--timeout', f'{LAB_S}s', '--include', initramfs,
-               '--', '--vcpus', '4', '--timeout', f'{GUEST_S}s', '--json', report, *options,
-               '--initrd', initramfs, KERNEL, '--', 'console=ttyS0', 'panic=-1', '--', str(RUN_MS)]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, timeout=LAB_S + 60, check=False)
+    report = os.path.join(os.path.dirname(initramfs), 'report.json')
+    for _ in range(TRIES):
+        status, text = lab(paging, LAB_S, '--include', initramfs, '--', '--vcpus', '4',
+                           '--timeout', f'{GUEST_S}s', '--json', report, *options,
+                           '--initrd', initramfs, KERNEL, '--', 'console=ttyS0', 'panic=-1',
+                           *kernel_words, '--', *init_words)
+        if not INTERRUPTED_TWICE.search(text):
+            break
+        print('# the emulator delivered an interrupt twice: once more', flush=True)
     figures = None
     if os.path.exists(report):
         with open(report, encoding='utf-8') as file:
             figures = json.load(file)
         os.unlink(report)
-    return done.returncode, done.stdout.decode('utf-8', 'replace'), figures
+    return status, text, figures
 
 
-def judge(result, paravirtual):
-    """What is wrong, or None."""
-    status, text, figures = result
-    found = re.search(r'linux-guest: cpus=4 remaps=(\d+) reads=(\d+) stale=(\d+)', text)
+def counts(text, who):
+    """How often a page was taken away, and the stale reads, or None."""
+    found = re.search(rf'linux-guest: {who}=4 takes=(\d+) reads=[1-9]\d* stale=(\d+)', text)
+    return (int(found[1]), int(found[2])) if found else None
+
+
+def good(initramfs, paging, options, paravirtual):
+    """What is wrong, or None; and the text."""
+    status, text, figures = run(initramfs, paging, options, [], [str(CHECK_MS), 'check'])
     if status != 0:
-        return f'exit status {status}'
-    if not found or int(found[1]) == 0:
-        return 'nothing was checked'
-    if int(found[3]) > 0:
-        return f'{found[3]} stale reads'
+        return f'exit status {status}', text
+    for who in 'threads', 'processes':
+        seen = counts(text, who)
+        if not seen or seen[0] == 0 or seen[1] > 0:
+            return f'{who}: takes and stale reads are {seen}', text
     if (PV_LINE in text) != paravirtual:
-        return 'the kernel says otherwise about paravirtual flushes'
+        return 'the kernel says otherwise about paravirtual flushes', text
     deferred = sum(vcpu['host']['flush_requests'] for vcpu in figures['vcpus'])
     if (deferred > 0) != paravirtual:
-        return f'{deferred} flushes were deferred'
-    return None
+        return f'{deferred} flushes were deferred', text
+    return None, text
+
+
+def fault(initramfs, name):
+    """One CPU boots, which shoots nobody: the fault is met by init alone."""
+    status, text, _ = run(initramfs, 'shadow', ['--inject', name], ['maxcpus=1'],
+                          [str(FIND_MS), 'find'])
+    seen = counts(text, 'processes')
+    if not seen or seen[1] == 0:
+        return f'takes and stale reads are {seen}', text
+    return (None if status == 1 else f'exit status {status}'), text
+
+
+def cr3_moves():
+    """Whether a guest with CR0.WP set, as Linux has it, can load CR3 there (docs/hosts.md)."""
+    status, text = lab('shadow', LAB_S, '--', 'host', '--json')
+    return json.loads(text)['cr3_moves'] if status == 0 else text
 
 
 def main():
-    if not os.path.exists(KERNEL):
-        skip(f'no {KERNEL}: tests/nested/fetch_kernel gets it')
+    skip_without_kernel()
     failed = False
-    print(f'1..{len(CASES)}')
+    cases = [(name, paging, partial(good, paging=paging, options=options, paravirtual=pv))
+             for name, paging, options, pv in GOOD]
+    cases += [(f'{name} is found', 'shadow', partial(fault, name=name)) for name in FAULTS]
+    print(f'1..{len(cases)}')
+    moves = cr3_moves()
     with tempfile.TemporaryDirectory() as work:
         initramfs = make_initramfs(work)
-        for number, (name, paging, options, paravirtual) in enumerate(CASES, 1):
+        for number, (name, paging, case) in enumerate(cases, 1):
+            if paging == 'shadow' and moves != 'right':
+                print(f'ok {number} - {name} # SKIP MOV to and from CR3: {moves}', flush=True)
+                continue
             start = time.monotonic()
-            result = run(initramfs, paging, options, work)
-            why = judge(result, paravirtual)
+            why, text = case(initramfs)
             print(f'{"not ok" if why else "ok"} {number} - {name} '
                   f'({time.monotonic() - start:.0f} s)', flush=True)
             if why:
                 failed = True
-                print(f'# {why}\n# ' + '\n# '.join(result[1].splitlines()[-40:]), flush=True)
+                print(f'# {why}\n# ' + '\n# '.join(text.splitlines()[-60:]), flush=True)
     sys.exit(failed)
 
 

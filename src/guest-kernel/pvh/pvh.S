@@ -47,7 +47,7 @@ enter_64_bit:
 	mov	$EFER_64_BIT, %eax
 	xor	%edx, %edx
 	wrmsr
-	mov	$CR0_64_BIT, %eax
+	mov	$CR0_64_BIT & ~CR0_WP, %eax	/* for QEMU 10's sake: docs/hosts.md */
 	mov	%eax, %cr0
 	ljmp	$SEL_KERNEL_CODE, $in_64_bit
 

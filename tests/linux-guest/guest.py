@@ -2,6 +2,7 @@
 """Debian's kernel and our init as a guest, in the emulated machine of `minivmm lab`."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -9,6 +10,11 @@ import sys
 BUILD, INIT = sys.argv[1:3]
 MINIVMM = os.path.join(BUILD, 'src/vmm/minivmm')
 KERNEL = os.path.join(BUILD, 'nested-kernel/vmlinuz')
+
+# An interrupt at the first instruction of an interrupt's handler, where interrupts are disabled: QEMU
+# now and then delivers twice what KVM injects (docs/caveats.md). Such a run is repeated.
+INTERRUPTED_TWICE = re.compile(r'RIP: 0010:asm_(sysvec|exc|common)_\w+\+0x0/')
+TRIES = 4
 
 
 def skip_without_kernel():
@@ -36,7 +42,17 @@ def make_initramfs(work):
 
 def lab(paging, timeout_s, *arguments):
     """Runs minivmm in an emulated machine: its exit status and its text."""
-    done = subprocess.run([MINIVMM, 'lab', '--paging', paging, '--timeout', f'{timeout_s}s', *arguments],
-                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+    command = [MINIVMM, 'lab', '--paging', paging, '--timeout', f'{timeout_s}s', *arguments]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, timeout=timeout_s + 300, check=False)
     return done.returncode, done.stdout.decode('utf-8', 'replace')
+
+
+def lab_with_linux(paging, timeout_s, *arguments):
+    """The same, once more if the emulator let a Linux guest die."""
+    for _ in range(TRIES):
+        status, text = lab(paging, timeout_s, *arguments)
+        if not INTERRUPTED_TWICE.search(text):
+            break
+        print('# the emulator delivered an interrupt twice: once more', flush=True)
+    return status, text

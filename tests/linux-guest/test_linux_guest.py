@@ -12,7 +12,7 @@ import tempfile
 import time
 from functools import partial
 
-from guest import KERNEL, lab, make_initramfs, skip_without_kernel
+from guest import KERNEL, lab, lab_with_linux, make_initramfs, skip_without_kernel
 
 PV_LINE = 'KVM setup pv remote TLB flush'
 GUEST_S, LAB_S = 600, 700  # half a minute on an idle machine
@@ -28,23 +28,14 @@ GOOD = [
 # With nested paging QEMU drops its whole TLB at every entry.
 FAULTS = ['skip-deferred-flush', 'lose-flush-bit', 'mark-while-running']
 
-# An interrupt at the first instruction of an interrupt's handler, where interrupts are disabled: QEMU
-# now and then delivers twice what KVM injects (docs/caveats.md). Such a run is repeated.
-INTERRUPTED_TWICE = re.compile(r'RIP: 0010:asm_(sysvec|exc|common)_\w+\+0x0/')
-TRIES = 4
-
 
 def run(initramfs, paging, options, kernel_words, init_words):
     """Runs a guest of four vCPUs on two pCPUs; its exit status, its text and its JSON."""
     report = os.path.join(os.path.dirname(initramfs), 'report.json')
-    for _ in range(TRIES):
-        status, text = lab(paging, LAB_S, '--include', initramfs, '--', '--vcpus', '4',
-                           '--timeout', f'{GUEST_S}s', '--json', report, *options,
-                           '--initrd', initramfs, KERNEL, '--', 'console=ttyS0', 'panic=-1',
-                           *kernel_words, '--', *init_words)
-        if not INTERRUPTED_TWICE.search(text):
-            break
-        print('# the emulator delivered an interrupt twice: once more', flush=True)
+    status, text = lab_with_linux(paging, LAB_S, '--include', initramfs, '--', '--vcpus', '4',
+                                  '--timeout', f'{GUEST_S}s', '--json', report, *options,
+                                  '--initrd', initramfs, KERNEL, '--', 'console=ttyS0', 'panic=-1',
+                                  *kernel_words, '--', *init_words)
     figures = None
     if os.path.exists(report):
         with open(report, encoding='utf-8') as file:

@@ -11,7 +11,7 @@ _minivmm_mechanisms=" ipi ipi-yield pv pv-recheck pv-halted pv-kernel hypercall 
 _minivmm_scenarios=" ping storm ebizzy idle lazy rcu tables sweep-size dirty "
 _minivmm_parameters=" scenario work_us chunk_kb idle_pct wake_us away_us read_us pages set_kb stride
  writes targets away flush "
-_minivmm_policies=" round-robin random gang boost "
+_minivmm_policies=" round-robin random gang boost host "
 _minivmm_alignments=" independent aligned anti "
 _minivmm_primitives=" auto sregs sync-regs steal-msr "
 _minivmm_faults="

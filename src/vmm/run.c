@@ -99,17 +99,27 @@ static int choose_flush(struct run *run, struct error *err)
 		flush_prim_names.name[wanted], "docs/caveats.md");
 }
 
+/* Threads that the host's scheduler shares out have to take turns by its policy. */
+static int check_turns(const struct options *o, struct error *err)
+{
+	bool all = o->sched->is_hosts;
+
+	if (!(all || host_needs(o) & MV_HOST_KERNEL) || !host_policy_is_fifo())
+		return 0;
+	return error_set(err, EXIT_HOST,
+			 "the kernel preempts no vCPU of a SCHED_FIFO process for another: run %s "
+			 "under another policy (chrt --rr or --other), or leave it out%s",
+			 all ? "--sched host" : "pv-kernel", all ? "" : " of --shootdown");
+}
+
 static int check_kernel_marks(struct run *run, struct error *err)
 {
 	bool marks = true;
 
+	if (check_turns(run->options, err))
+		return -1;
 	if (!(host_needs(run->options) & MV_HOST_KERNEL))
 		return 0;
-	if (host_policy_is_fifo())
-		return error_set(err, EXIT_HOST,
-				 "the kernel preempts no vCPU of a SCHED_FIFO process for another: "
-				 "run pv-kernel under another policy (chrt --rr or --other), or "
-				 "leave it out of --shootdown");
 	if (probe_kernel_marks(&run->kvm, run->options->pcpus.cpu[0], &marks, err))
 		return -1;
 	if (marks)

@@ -36,6 +36,7 @@ MIX = {
     '--grace': ['0', '0', '100us', '1ms'],
     '--flush-via': ['auto', 'auto', 'sregs', 'sync-regs', 'steal-msr'],
 }
+OF_SLICES = ['--slice', '--slice-jitter', '--grace']
 FLAGS = [[], [], ['--mark-exits']]
 ONE_PCPU = [False, False, True]
 WORK_US = [0, 5, 20, 100]
@@ -105,13 +106,16 @@ class Soak:
         dense = self.runs % 3 != 0
         mechanisms = DENSE_MECHANISMS if dense else self.mechanisms
         mechanisms = draw.sample(mechanisms, draw.randint(1, len(mechanisms)))
+        policy = draw.choice(self.policies)
         command = [self.minivmm]
         for option, values in MIX.items():
+            if policy == 'host' and option in OF_SLICES:
+                continue  # the host's scheduler has none
             command += [option, str(draw.choice(values))]
         command += draw.choice(FLAGS)
         if dense or draw.choice(ONE_PCPU):
             command += ['--pcpus', str(draw.choice(sorted(os.sched_getaffinity(0))))]
-        command += ['--sched', draw.choice(self.policies), '--shootdown', ','.join(mechanisms),
+        command += ['--sched', policy, '--shootdown', ','.join(mechanisms),
                     '--duration', f'{self.run_s * 1000 // len(mechanisms)}ms',
                     '--seed', str(draw.randrange(1 << 53)),
                     '--timeout', f'{self.run_s + 60}s', self.guest, '--']

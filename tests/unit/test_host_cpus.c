@@ -147,6 +147,13 @@ START_TEST(a_thread_is_pinned_to_a_cpu_of_a_high_number)
 	ck_assert_int_eq(cpu_mask_apply(&mask, 0), 0);
 	ck_assert(affinity_double_has(1030) && affinity_double_count() == 1);
 	cpu_mask_finish(&mask);
+	ck_assert_int_eq(cpu_mask_init(&mask, -1), 0);
+	ck_assert_int_eq(cpu_mask_add(&mask, 3), 0);
+	ck_assert_int_eq(cpu_mask_add(&mask, 1030), 0);
+	ck_assert_int_eq(cpu_mask_add(&mask, 62), 0);
+	for (int cpu = 0; cpu <= 1040; cpu++)
+		ck_assert_int_eq(cpu_mask_has(&mask, cpu), cpu == 3 || cpu == 62 || cpu == 1030);
+	cpu_mask_finish(&mask);
 	ck_assert_int_eq(cpu_mask_init(&mask, 2), 0);
 	ck_assert_int_eq(cpu_mask_apply(&mask, 0), -EINVAL);
 	cpu_mask_finish(&mask);

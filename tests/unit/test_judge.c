@@ -68,7 +68,11 @@ static struct pcpus *create_pcpus(unsigned nr_vms)
 {
 	static const int host_cpu[] = { 0 };
 	struct pcpu_config config = {
-		.host_cpu = host_cpu, .nr_pcpus = 1, .nr_vms = nr_vms, .nr_vcpus = NR_VCPUS
+		.host_cpu = host_cpu,
+		.nr_pcpus = 1,
+		.nr_vms = nr_vms,
+		.nr_vcpus = NR_VCPUS,
+		.policy = &sched_policies[POLICY_round_robin],
 	};
 	struct error err;
 	struct pcpus *pcpus = pcpus_create(&config, &err);
@@ -84,6 +88,7 @@ static void set_up_vms(unsigned nr_vms)
 	memset(&run, 0, sizeof(run));
 	run.options = (struct options){ .nr_vcpus = NR_VCPUS,
 					.nr_vms = nr_vms,
+					.sched = &sched_policies[POLICY_round_robin],
 					.nr_mechanisms = NR_MECHS,
 					.mechanism = { MECHANISM_ipi, MECHANISM_pv },
 					.mechanism_label = { "ipi", "pv" },

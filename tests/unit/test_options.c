@@ -259,6 +259,12 @@ static const struct {
 	{ "g --record=", { "--record ''", "name of a file" } },
 	{ "g --replay=", { "--replay ''", "name of a file" } },
 	{ "g --sched gang --slice-alignment anti", { "gang", "aligned" } },
+	{ "g --sched host --slice 1ms", { "--sched host and --slice exclude", "leave one" } },
+	{ "g --slice-jitter 0 --sched host", { "--sched host", "--slice-jitter" } },
+	{ "g --sched host --slice-alignment anti", { "--sched host", "--slice-alignment" } },
+	{ "g --sched host --grace 1ms", { "--sched host", "--grace" } },
+	{ "g --sched host --record r", { "--sched host", "--record" } },
+	{ "g --replay r --sched host", { "--sched host", "--replay" } },
 	{ "g --quiet --verbose", { "--quiet", "--verbose" } },
 	{ "g --initrd=", { "--initrd ''", "name of a file" } },
 };

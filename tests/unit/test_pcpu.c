@@ -370,6 +370,32 @@ START_TEST(the_kernel_as_the_scheduler_gives_everybody_a_pcpu)
 }
 END_TEST
 
+/* Whatever a phase needs, and before the first one. */
+START_TEST(the_hosts_policy_gives_everybody_all_host_cpus)
+{
+	struct pcpu_config config = stage_config(OVER_AT_ONCE);
+	struct stage s;
+
+	config.policy = &sched_policies[POLICY_host];
+	stage_start(&s, config);
+	int only = s.host_cpu[0] == s.host_cpu[1] ? s.host_cpu[0] : -1;
+	for (unsigned round = 0; round < 3; round++) {
+		for (unsigned i = 0; i < NR; i++) {
+			ck_assert(stage_call(&s, i, ACQUIRE));
+			ck_assert_int_eq(s.actor[i].host_cpu, only);
+			ck_assert(!pcpus_slice_is_over(s.pcpus, i));
+			ck_assert_int_eq(pcpus_held_by(s.pcpus, i), -1);
+		}
+		ck_assert_uint_eq(stage_running(&s), BIT(NR) - 1);
+		for (unsigned i = 0; i < NR; i++)
+			stage_call(&s, i, RELEASE);
+		ck_assert_uint_eq(stage_running(&s), 0);
+		pcpus_let_kernel_schedule(s.pcpus, round == 0);
+	}
+	stage_finish(&s);
+}
+END_TEST
+
 START_TEST(a_timer_that_cannot_be_had_is_reported)
 {
 	struct rlimit limit, no_timers = { 0 };
@@ -591,6 +617,7 @@ END_TEST
 	X(the_seed_decides_the_random_numbers)                                 \
 	X(at_the_end_nobody_waits_any_longer)                                  \
 	X(the_kernel_as_the_scheduler_gives_everybody_a_pcpu)                  \
+	X(the_hosts_policy_gives_everybody_all_host_cpus)                      \
 	X(a_timer_that_cannot_be_had_is_reported)                              \
 	X(who_is_woken_does_not_preempt_its_waker_unless_the_user_wants_it_so) \
 	X(memory_that_cannot_be_had_is_reported)                               \

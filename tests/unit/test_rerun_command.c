@@ -118,6 +118,7 @@ START_TEST(the_command_means_the_same_run)
 		"mv --mark-exits --hide steal-time,pv-tlb-flush g",
 		"mv --shootdown pv,hypercall --dirty ring --dirty-every 3ms g",
 		"mv --inject drop-dirty-entry g",
+		"mv --sched host --seed 3 g",
 	};
 
 	for (unsigned i = 0; i < COUNT_OF(lines); i++) {
@@ -134,6 +135,7 @@ START_TEST(the_command_means_the_same_run)
 		o.guest_path = again.guest_path = NULL;
 		o.initrd_path = again.initrd_path = NULL;
 		o.abi_option = again.abi_option = NULL;
+		o.slice_option = again.slice_option = NULL;
 		o.shootdown_given = again.shootdown_given = false;
 		ck_assert_msg(memcmp(&o, &again, sizeof(o)) == 0, "%s", command);
 		free(command);

@@ -325,6 +325,7 @@ START_TEST(policies_say_what_they_need)
 
 		ck_assert_int_eq(sched_policies[k].needs_alignment, strcmp(name, "gang") == 0);
 		ck_assert_int_eq(sched_policies[k].uses_hints, strcmp(name, "boost") == 0);
+		ck_assert_int_eq(sched_policies[k].is_hosts, strcmp(name, "host") == 0);
 	}
 }
 END_TEST

@@ -12,9 +12,14 @@
 #define FIRST_BYTES 128	      /* cpu_set_t's */
 #define MOST_BYTES  (1 << 20) /* eight million CPUs: no kernel asks for so many */
 
+static size_t words_for(int cpu)
+{
+	return cpu < 0 ? 1 : (size_t)cpu / WORD_BITS + 1;
+}
+
 int cpu_mask_init(struct cpu_mask *ret_mask, int cpu)
 {
-	size_t words = cpu < 0 ? 1 : (size_t)cpu / WORD_BITS + 1;
+	size_t words = words_for(cpu);
 	unsigned long *word = calloc(words, sizeof(*word));
 
 	if (!word)
@@ -22,6 +27,23 @@ int cpu_mask_init(struct cpu_mask *ret_mask, int cpu)
 	if (cpu >= 0)
 		word[(size_t)cpu / WORD_BITS] = 1ul << (size_t)cpu % WORD_BITS;
 	*ret_mask = (struct cpu_mask){ .word = word, .bytes = words * sizeof(*word) };
+	return 0;
+}
+
+int cpu_mask_add(struct cpu_mask *mask, int cpu)
+{
+	size_t bytes = words_for(cpu) * sizeof(*mask->word);
+
+	if (bytes > mask->bytes) {
+		unsigned long *word = calloc(1, bytes);
+
+		if (!word)
+			return -ENOMEM;
+		memcpy(word, mask->word, mask->bytes);
+		free(mask->word);
+		*mask = (struct cpu_mask){ .word = word, .bytes = bytes };
+	}
+	mask->word[(size_t)cpu / WORD_BITS] |= 1ul << (size_t)cpu % WORD_BITS;
 	return 0;
 }
 

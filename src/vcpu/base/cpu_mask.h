@@ -14,6 +14,8 @@ struct cpu_mask {
 
 /* The CPU alone, or no CPU where cpu is -1. 0, or -ENOMEM. */
 int cpu_mask_init(struct cpu_mask *ret_mask, int cpu);
+/* One more, 0 or higher. 0, or -ENOMEM, and the mask is as it was. */
+int cpu_mask_add(struct cpu_mask *mask, int cpu);
 void cpu_mask_finish(struct cpu_mask *mask); /* harmless if it is { 0 } */
 
 bool cpu_mask_has(const struct cpu_mask *mask, int cpu);

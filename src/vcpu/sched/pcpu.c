@@ -19,6 +19,8 @@
 /* How often a vCPU that waits in a replay looks whether anybody waits in vain. */
 #define REPLAY_CHECK_NS 10000000
 
+#define NO_CPU (-1)
+
 bool pcpus_are_stopping(const struct pcpus *p)
 {
 	return __atomic_load_n(&p->stopping, __ATOMIC_ACQUIRE);
@@ -45,16 +47,28 @@ static int init_each_pcpu(struct pcpus *p)
 	return 0;
 }
 
+static int init_host_cpus(struct pcpus *p)
+{
+	if (cpu_mask_init(&p->host_cpus, NO_CPU))
+		return -1;
+	for (unsigned c = 0; c < p->config.nr_pcpus; c++) {
+		if (cpu_mask_add(&p->host_cpus, p->config.host_cpu[c]))
+			return -1;
+	}
+	return 0;
+}
+
 static int init(struct pcpus *p, const struct pcpu_config *config, unsigned nr_entities)
 {
 	p->config = *config;
 	p->nr_entities = nr_entities;
 	p->random = config->seed;
+	p->kernel_schedules = config->policy->is_hosts;
 	pthread_mutex_init(&p->lock, NULL);
 	p->pcpu = calloc(config->nr_pcpus, sizeof(*p->pcpu));
 	p->entity = calloc(nr_entities, sizeof(*p->entity));
 	p->waiter = calloc(nr_entities, sizeof(*p->waiter));
-	if (!p->pcpu || !p->entity || !p->waiter || init_each_pcpu(p))
+	if (!p->pcpu || !p->entity || !p->waiter || init_each_pcpu(p) || init_host_cpus(p))
 		return -1;
 	for (unsigned i = 0; i < nr_entities; i++)
 		p->entity[i] = make_entity(config, i);
@@ -84,6 +98,7 @@ void pcpus_destroy(struct pcpus *p)
 	}
 	for (unsigned c = 0; p->pcpu && c < p->config.nr_pcpus; c++)
 		cpu_mask_finish(&p->pcpu[c].host_cpu);
+	cpu_mask_finish(&p->host_cpus);
 	free(p->pcpu);
 	free(p->entity);
 	free(p->waiter);
@@ -123,7 +138,10 @@ int pcpus_attach(struct pcpus *p, unsigned i, struct error *err)
 	host_policy_let_wakers_finish();
 	if (host_policy_is_real_time())
 		__atomic_store_n(&p->real_time, true, __ATOMIC_RELAXED);
-	dispatch_pin(p, i, p->entity[i].home);
+	if (p->config.policy->is_hosts)
+		cpu_mask_apply(&p->host_cpus, w->tid);
+	else
+		dispatch_pin(p, i, p->entity[i].home);
 	return 0;
 }
 
@@ -261,7 +279,7 @@ bool pcpus_yield_to(struct pcpus *p, unsigned i, unsigned target, uint64_t *ret_
 void pcpus_let_kernel_schedule(struct pcpus *p, bool yes)
 {
 	pthread_mutex_lock(&p->lock);
-	p->kernel_schedules = yes;
+	p->kernel_schedules = yes || p->config.policy->is_hosts;
 	pthread_mutex_unlock(&p->lock);
 }
 

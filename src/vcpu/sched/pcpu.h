@@ -76,7 +76,8 @@ bool pcpus_yield_to(struct pcpus *p, unsigned i, unsigned target, uint64_t *ret_
 /*
  * From now on the kernel shares out the host CPUs: every vCPU that wants a pCPU has
  * one at once, and threads compete for the host CPU that they are pinned to. Call it
- * while no vCPU holds a pCPU or waits for one.
+ * while no vCPU holds a pCPU or waits for one. With a policy that is the host's it is so from the
+ * start and at all times, and threads may run on the host CPUs of all pCPUs.
  */
 void pcpus_let_kernel_schedule(struct pcpus *p, bool yes);
 

@@ -47,6 +47,7 @@ struct pcpus {
 	struct replay *replay;	     /* makes them, as long as it can; NULL: the policy does */
 	pthread_mutex_t lock;	     /* guards all below, but for the futex words */
 	struct pcpu *pcpu;
+	struct cpu_mask host_cpus;   /* those of all pCPUs */
 	struct sched_entity *entity; /* [vm * nr_vcpus + vcpu] */
 	struct pcpu_waiter *waiter;  /* likewise */
 	unsigned nr_entities;

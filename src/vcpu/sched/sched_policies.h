@@ -8,7 +8,8 @@
 	X(round_robin, "round-robin", "the vCPU that has waited longest runs next")          \
 	X(random, "random", "a waiting vCPU drawn with --seed runs next")                    \
 	X(gang, "gang", "siblings run at the same time, gang after gang, on aligned slices") \
-	X(boost, "boost", "a vCPU whose answer to a shootdown is awaited runs next")
+	X(boost, "boost", "a vCPU whose answer to a shootdown is awaited runs next")         \
+	X(host, "host", "the host's scheduler decides, on all pCPUs: no slices of minivmm's")
 
 /* X(id, name, summary): when the slices of different pCPUs end. */
 #define SLICE_ALIGNMENTS(X)                                                    \

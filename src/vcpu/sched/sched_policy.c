@@ -87,6 +87,12 @@ static int sched_pick_boost(const struct sched_view *view)
 	return best >= 0 ? best : longest;
 }
 
+/* Not asked: see sched_policy.is_hosts. */
+static int sched_pick_host(const struct sched_view *view)
+{
+	return sched_pick_round_robin(view);
+}
+
 /* ---- tables ----------------------------------------------------------------- */
 
 const struct sched_policy sched_policies[] = {
@@ -95,6 +101,7 @@ const struct sched_policy sched_policies[] = {
 	  .summary = policy_summary,                     \
 	  .uses_hints = POLICY_##id == POLICY_boost,     \
 	  .needs_alignment = POLICY_##id == POLICY_gang, \
+	  .is_hosts = POLICY_##id == POLICY_host,        \
 	  .pick = sched_pick_##id },
 	SCHED_POLICIES(X)
 #undef X

@@ -47,6 +47,7 @@ struct sched_policy {
 	const char *summary;
 	bool uses_hints;      /* sched_entity.awaited has to be filled in */
 	bool needs_alignment; /* makes sense with aligned slices only */
+	bool is_hosts;	      /* nothing is decided: see pcpus_let_kernel_schedule() */
 	/* The index of the entity that runs next, or -1 if the pCPU stays idle. */
 	int (*pick)(const struct sched_view *view);
 };

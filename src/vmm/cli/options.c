@@ -94,6 +94,17 @@ static int complete_slice_alignment(struct options *o, struct error *err)
 	return 0;
 }
 
+/* The host's scheduler asks nobody how long a thread shall run. */
+static int check_scheduler(const struct options *o, struct error *err)
+{
+	if (!o->sched->is_hosts || !o->slice_option)
+		return 0;
+	return error_set(err, EXIT_USAGE,
+			 "--sched %s and --%s exclude each other: the host's scheduler decides who "
+			 "runs and for how long, leave one of them out",
+			 o->sched->name, o->slice_option);
+}
+
 /* Each mechanism a second time, behind all of them: whoever asks for dirty tracking wants to
  * know what it costs. */
 static int add_tracked(struct options *o, struct error *err)
@@ -147,7 +158,7 @@ static int complete(struct options *o, const struct host_cpus *allowed, struct e
 	o->shootdown_given = o->nr_mechanisms > 0;
 	if (!o->shootdown_given && option_find("shootdown")->set(o, fault_shootdown(o->fault), err))
 		return -1;
-	if (complete_slice_alignment(o, err) || add_tracked(o, err))
+	if (check_scheduler(o, err) || complete_slice_alignment(o, err) || add_tracked(o, err))
 		return -1;
 	if (o->timeout_ns == 0)
 		o->timeout_ns = options_default_timeout_ns(o);
@@ -196,6 +207,8 @@ int options_set(struct options *o, const char *name, const char *value, struct e
 
 	if (row->flags & OPTION_OF_ABI)
 		o->abi_option = row->name;
+	if (row->flags & OPTION_OF_SLICES)
+		o->slice_option = row->name;
 	return row->set(o, value, err);
 }
 

@@ -60,7 +60,8 @@ struct options {
 	enum fault fault;
 	uint64_t timeout_ns; /* of the whole run; by default all durations and 30 s more */
 
-	const char *abi_option; /* one given that needs a guest of abi.h, or NULL */
+	const char *abi_option;	  /* one given that needs a guest of abi.h, or NULL */
+	const char *slice_option; /* one given that only a scheduler of ours obeys, or NULL */
 	bool shootdown_given;
 	const char *free_word;	/* behind "--", and not KEY=VALUE without blanks; NULL: none */
 	const char *json_path;	/* NULL: none */
@@ -112,8 +113,9 @@ struct option_row {
 	unsigned flags; /* OPTION_* */
 };
 
-#define OPTION_OF_ABI 1 /* means nothing to a guest that does not follow abi.h */
-#define OPTION_OF_RUN 2 /* not for a sweep, which sets it or whose runs would share a file */
+#define OPTION_OF_ABI	 1 /* means nothing to a guest that does not follow abi.h */
+#define OPTION_OF_RUN	 2 /* not for a sweep, which sets it or whose runs would share a file */
+#define OPTION_OF_SLICES 4 /* says how minivmm schedules, and nothing to the host's scheduler */
 
 extern const struct option_row option_table[];
 extern const unsigned nr_option_rows;

@@ -74,15 +74,23 @@ static void gather_vcpu(const struct machine *m, unsigned i, struct run_result *
 	}
 }
 
-/* A thread on a pCPU always wants to run: what it did not get, somebody else had. */
-static double host_took_share(const struct run_result *result)
+/*
+ * A thread on a pCPU always wants to run: what it did not get, somebody else had. If the host's
+ * scheduler shares the pCPUs out, that may have been a sibling, so that at most all pCPUs' time
+ * counts.
+ */
+static double host_took_share(const struct machine *m, const struct run_result *result)
 {
+	const struct options *o = m->options;
+	uint64_t pcpus_ns = o->pcpus.nr * result->elapsed_ns;
 	uint64_t run_ns = 0, cpu_ns = 0;
 
 	for (unsigned i = 0; i < result->nr_vcpus; i++) {
 		run_ns += result->vcpu[i].host.run_ns;
 		cpu_ns += result->vcpu[i].host.cpu_ns;
 	}
+	if (o->sched->is_hosts && run_ns > pcpus_ns)
+		run_ns = pcpus_ns;
 	return run_ns > cpu_ns ? 1.0 - (double)cpu_ns / (double)run_ns : 0.0;
 }
 
@@ -117,7 +125,7 @@ int gather_results(const struct machine *m, struct run_result *result, struct er
 	}
 	for (unsigned i = 0; i < m->nr_vcpus; i++)
 		gather_vcpu(m, i, result);
-	result->host_took_share = host_took_share(result);
+	result->host_took_share = host_took_share(m, result);
 	result->slices = pcpus_slice_sums(m->pcpus);
 	result->timer_ns = timer_resolution_ns();
 	result->dirty = m->harvester.counts;

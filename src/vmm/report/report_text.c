@@ -137,6 +137,15 @@ static void print_machine(FILE *out, const struct host_info *host)
 			host->paging);
 }
 
+static void print_asked_slices(FILE *out, const struct options *o)
+{
+	fprintf(out, ", slice %s", human_time(o->slice_ns).text);
+	if (o->slice_jitter_pct)
+		fprintf(out, " +-%u%%", o->slice_jitter_pct);
+	if (o->slice_alignment != SLICES_independent)
+		fprintf(out, " %s", slice_alignment_names.name[o->slice_alignment]);
+}
+
 static void print_config(FILE *out, const struct report *report)
 {
 	const struct options *o = report->options;
@@ -148,12 +157,10 @@ static void print_config(FILE *out, const struct report *report)
 		fprintf(out, "%s, ", result->scenario);
 	if (o->nr_vms > 1)
 		fprintf(out, "%u VMs of ", o->nr_vms);
-	fprintf(out, "%u vCPUs : %u pCPUs (%s), memory %s, slice %s", o->nr_vcpus, o->pcpus.nr,
-		cpus, human_size(o->mem_bytes).text, human_time(o->slice_ns).text);
-	if (o->slice_jitter_pct)
-		fprintf(out, " +-%u%%", o->slice_jitter_pct);
-	if (o->slice_alignment != SLICES_independent)
-		fprintf(out, " %s", slice_alignment_names.name[o->slice_alignment]);
+	fprintf(out, "%u vCPUs : %u pCPUs (%s), memory %s", o->nr_vcpus, o->pcpus.nr, cpus,
+		human_size(o->mem_bytes).text);
+	if (!o->sched->is_hosts)
+		print_asked_slices(out, o);
 	if (o->grace_ns)
 		fprintf(out, ", grace %s", human_time(o->grace_ns).text);
 	if (o->mark_exits)

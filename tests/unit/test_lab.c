@@ -1087,18 +1087,21 @@ START_TEST(silence_of_a_machine_that_had_no_cpu_is_no_hang)
 {
 	static const struct {
 		enum lab_machine machine;
+		unsigned pcpus;
 		unsigned silent_s, cpu_s;
 		bool hung;
 	} table[] = {
-		{ LAB_SVM, 1, 1, false },     { LAB_SVM, 80, 80, false },
-		{ LAB_SVM, 100, 50, true },   { LAB_SVM, 100, 10, false },
-		{ LAB_SVM, 230, 10, false },  { LAB_SVM, 250, 0, true },
-		{ LAB_VMX, 100, 50, false },  { LAB_VMX, 370, 190, true },
-		{ LAB_VMX, 900, 100, false }, { LAB_VMX, 1000, 0, true },
+		{ LAB_SVM, 2, 1, 1, false },	  { LAB_SVM, 2, 80, 80, false },
+		{ LAB_SVM, 2, 100, 50, true },	  { LAB_SVM, 2, 100, 10, false },
+		{ LAB_SVM, 2, 230, 10, false },	  { LAB_SVM, 2, 250, 0, true },
+		{ LAB_VMX, 2, 100, 50, false },	  { LAB_VMX, 2, 370, 190, true },
+		{ LAB_VMX, 2, 900, 100, false },  { LAB_VMX, 2, 1000, 0, true },
+		{ LAB_VMX, 8, 1000, 700, false }, { LAB_VMX, 8, 2000, 750, true },
 	};
 
 	for (unsigned i = 0; i < COUNT_OF(table); i++)
-		ck_assert_msg(relay_is_hung(table[i].machine, table[i].silent_s * NS_PER_S,
+		ck_assert_msg(relay_is_hung(table[i].machine, table[i].pcpus,
+					    table[i].silent_s * NS_PER_S,
 					    table[i].cpu_s * NS_PER_S) == table[i].hung,
 			      "row %u", i);
 }

@@ -37,9 +37,9 @@ struct relay {
 void relay_run(struct relay *r);
 
 /*
- * Whether a machine hangs that gave no sign of life for `silent_ns`, in which its emulator had
- * `cpu_ns` of CPU time. Pure.
+ * Whether a machine of so many CPUs hangs that gave no sign of life for `silent_ns`, in which its
+ * emulator had `cpu_ns` of CPU time. Pure.
  */
-bool relay_is_hung(enum lab_machine machine, uint64_t silent_ns, uint64_t cpu_ns);
+bool relay_is_hung(enum lab_machine machine, unsigned pcpus, uint64_t silent_ns, uint64_t cpu_ns);
 
 #endif

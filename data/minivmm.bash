@@ -4,7 +4,8 @@
 
 _minivmm_options="
  --vcpus --vms --pcpus --mem --initrd --strict-io --slice --slice-jitter --slice-alignment --grace --sched
- --shootdown --flush-via --dirty --dirty-every --mark-exits --hide --duration --count --seed --record --replay
+ --shootdown --flush-via --dirty --dirty-every --background --mark-exits --hide --duration --count --seed --record
+ --replay
  --inject --timeout --json
  --trace --no-sandbox --list --quiet --verbose --version --help "
 _minivmm_mechanisms=" ipi ipi-yield pv pv-recheck pv-halted pv-kernel hypercall "

@@ -259,6 +259,13 @@ static const struct {
 	{ "g --record=", { "--record ''", "name of a file" } },
 	{ "g --replay=", { "--replay ''", "name of a file" } },
 	{ "g --sched gang --slice-alignment anti", { "gang", "aligned" } },
+	{ "g --background many", { "--background 'many'", "not a load" } },
+	{ "g --background 1,5", { "--background '1,5'", "not a load" } },
+	{ "g --background 65", { "--background '65'", "out of range" } },
+	{ "g --background 1:", { "--background '1:'", "-20 to 19" } },
+	{ "g --background 1:20", { "--background '1:20'", "-20 to 19" } },
+	{ "g --background 1:-21", { "--background '1:-21'", "-20 to 19" } },
+	{ "g --background 1:--1", { "--background '1:--1'", "-20 to 19" } },
 	{ "g --sched host --slice 1ms", { "--sched host and --slice exclude", "leave one" } },
 	{ "g --slice-jitter 0 --sched host", { "--sched host", "--slice-jitter" } },
 	{ "g --sched host --slice-alignment anti", { "--sched host", "--slice-alignment" } },
@@ -268,6 +275,30 @@ static const struct {
 	{ "g --quiet --verbose", { "--quiet", "--verbose" } },
 	{ "g --initrd=", { "--initrd ''", "name of a file" } },
 };
+
+START_TEST(a_background_load_is_threads_and_how_nice_they_are)
+{
+	static const struct {
+		const char *line;
+		struct background_load load;
+	} cases[] = {
+		{ "g", { 0 } },
+		{ "g --background 0", { 0 } },
+		{ "g --background 64", { .per_cpu = 64 } },
+		{ "g --background 1:19", { 1, true, 19 } },
+		{ "g --background 2:-20", { 2, true, -20 } },
+		{ "g --background 2:0", { 2, true, 0 } },
+	};
+
+	for (unsigned i = 0; i < COUNT_OF(cases); i++) {
+		struct background_load load = parse_well(cases[i].line).background;
+
+		ck_assert_uint_eq(load.per_cpu, cases[i].load.per_cpu);
+		ck_assert_int_eq(load.has_nice, cases[i].load.has_nice);
+		ck_assert_int_eq(load.nice, cases[i].load.nice);
+	}
+}
+END_TEST
 
 START_TEST(every_mistake_is_named_in_one_line)
 {
@@ -460,6 +491,7 @@ END_TEST
 	X(gangs_have_aligned_slices)                                \
 	X(an_old_name_means_the_new_option)                         \
 	X(commands_need_no_guest)                                   \
+	X(a_background_load_is_threads_and_how_nice_they_are)       \
 	X(every_mistake_is_named_in_one_line)                       \
 	X(guest_arguments_may_fill_their_page_and_no_more)          \
 	X(the_first_guest_argument_that_is_free_text_is_remembered) \

@@ -119,6 +119,8 @@ START_TEST(the_command_means_the_same_run)
 		"mv --shootdown pv,hypercall --dirty ring --dirty-every 3ms g",
 		"mv --inject drop-dirty-entry g",
 		"mv --sched host --seed 3 g",
+		"mv --background 3 g",
+		"mv --background 1:-5 g",
 	};
 
 	for (unsigned i = 0; i < COUNT_OF(lines); i++) {

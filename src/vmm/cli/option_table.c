@@ -164,6 +164,13 @@ static int set_sched(struct options *o, const char *value, struct error *err)
 	return 0;
 }
 
+static int set_background(struct options *o, const char *value, struct error *err)
+{
+	const char *why = parse_background(value, &o->background);
+
+	return why ? bad_value(err, "background", value, why) : 0;
+}
+
 int options_add_mechanism(struct options *o, enum mechanism_id mechanism, struct error *err)
 {
 	const char *name = mechanism_names.name[mechanism];
@@ -329,6 +336,8 @@ const struct option_row option_table[] = {
 	{ "grace", "TIME", "extend a slice once inside a shootdown (never)", set_grace,
 	  OPTION_OF_ABI | OPTION_OF_SLICES },
 	{ "sched", "POLICY", "which vCPU runs next (round-robin)", set_sched, 0 },
+	{ "background", "LOAD", "busy threads on each pCPU, N or N:NICE (none)", set_background,
+	  0 },
 	{ "shootdown", "LIST", "mechanisms to measure in turn (ipi,pv)", set_shootdown, 0 },
 	{ "flush-via", "PRIM", "how the host flushes a guest's TLB (auto)", set_flush_via, 0 },
 	{ "dirty", "KIND", "measure all again while dirty pages are tracked (none)", set_dirty,

@@ -12,6 +12,7 @@
 #include "vcpu/base/error.h"
 #include "vcpu/protocol/fault.h"
 #include "vcpu/sched/sched_policy.h"
+#include "vmm/base/background_load.h"
 #include "vmm/base/seed.h"
 #include "vmm/cli/cpu_list.h"
 #include "vmm/cli/host_cpus.h"
@@ -42,6 +43,7 @@ struct options {
 	bool slice_alignment_given;
 	uint64_t grace_ns; /* by which a slice is extended inside a shootdown; 0: never */
 	const struct sched_policy *sched;
+	struct background_load background;
 
 	unsigned nr_mechanisms;
 	enum mechanism_id mechanism[MV_MAX_MECHANISMS]; /* as --shootdown orders them, and ... */

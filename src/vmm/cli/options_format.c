@@ -126,6 +126,16 @@ static void dirty_every(const struct options *o, char value[VALUE_BYTES])
 		format_time(value, o->dirty_every_ns);
 }
 
+static void background(const struct options *o, char value[VALUE_BYTES])
+{
+	const struct background_load *load = &o->background;
+
+	if (load->per_cpu && load->has_nice)
+		snprintf(value, VALUE_BYTES, "%u:%d", load->per_cpu, load->nice);
+	else if (load->per_cpu)
+		format_number(value, load->per_cpu);
+}
+
 static void mark_exits(const struct options *o, char value[VALUE_BYTES])
 {
 	if (o->mark_exits)
@@ -190,6 +200,7 @@ static const struct visited {
 	{ "grace", PLAIN, grace },
 	{ "sched", PLAIN, sched },
 	{ "shootdown", PLAIN, shootdown },
+	{ "background", PLAIN, background },
 	{ "flush-via", PLAIN, flush_via },
 	{ "dirty", PLAIN, dirty },
 	{ "dirty-every", PLAIN, dirty_every },

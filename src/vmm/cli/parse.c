@@ -169,3 +169,34 @@ const char *parse_word_list(const char *text, struct word_list *ret_words)
 	*ret_words = words;
 	return NULL;
 }
+
+/* "5" or "-5". */
+static const char *parse_nice(const char *text, int *ret_nice)
+{
+	bool negative = *text == '-';
+	uint64_t number;
+
+	if (parse_number(text + negative, &number) || number > (negative ? -NICE_MIN : NICE_MAX))
+		return "has no nice value behind its colon: give -20 to 19, as in 1:10";
+	*ret_nice = negative ? -(int)number : (int)number;
+	return NULL;
+}
+
+const char *parse_background(const char *text, struct background_load *ret_load)
+{
+	struct background_load load = { 0 };
+	uint64_t threads;
+	const char *why = read_digits(&text, &threads);
+
+	if (why || (*text && *text != ':'))
+		return "is not a load: give busy threads for each pCPU, and their nice value if it "
+		       "matters, as in 1 or 1:10";
+	if (threads > BACKGROUND_MAX)
+		return "is out of range: give 0 to 64 busy threads for each pCPU";
+	load.per_cpu = (unsigned)threads;
+	load.has_nice = *text == ':';
+	why = load.has_nice ? parse_nice(text + 1, &load.nice) : NULL;
+	if (!why)
+		*ret_load = load;
+	return why;
+}

@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "vmm/base/background_load.h"
 #include "vmm/cli/cpu_list.h"
 
 /* "42": decimal digits and nothing else. */
@@ -42,5 +43,8 @@ struct word_list {
 };
 
 const char *parse_word_list(const char *text, struct word_list *ret_words);
+
+/* "2" busy threads or "2:5", of nice value 5; "0" is none. NULL, or why not. */
+const char *parse_background(const char *text, struct background_load *ret_load);
 
 #endif

@@ -395,7 +395,7 @@ int machine_start(struct machine *m, struct error *err)
 		eventfd_read(m->event_fd, &events);
 	}
 	rise_above_vcpus(m);
-	return 0;
+	return background_start(&m->background, &m->options->background, &m->options->pcpus, err);
 }
 
 void machine_release(struct machine *m)
@@ -406,6 +406,7 @@ void machine_release(struct machine *m)
 
 void machine_stop(struct machine *m)
 {
+	background_stop(&m->background);
 	harvester_stop(&m->harvester);
 	pcpus_stop(m->pcpus);
 	phase_gate_end(&m->start, 0);

@@ -16,6 +16,7 @@
 #include "vmm/cli/options.h"
 #include "vmm/dirty/harvester.h"
 #include "vmm/guest/elf_image.h"
+#include "vmm/machine/background.h"
 #include "vmm/machine/phase_gate.h"
 #include "vmm/machine/vm.h"
 
@@ -52,7 +53,8 @@ struct machine {
 	struct phase_gate gate;
 	int event_fd; /* written when a vCPU waits for a phase, exits or fails */
 
-	struct harvester harvester; /* --dirty; zeroed without */
+	struct harvester harvester;   /* --dirty; zeroed without */
+	struct background background; /* --background; likewise */
 	unsigned phase_needs; /* MV_HOST_* of the present phase; changes while all vCPUs wait */
 
 	pthread_mutex_t fail_lock;

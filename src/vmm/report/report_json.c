@@ -83,6 +83,11 @@ static json_object *config_json(const struct options *options)
 	json_add_text(o, "slice_phase", slice_alignment_names.name[options->slice_alignment]);
 	json_add_u64(o, "grace_ns", options->grace_ns);
 	json_add_text(o, "sched", options->sched->name);
+	json_add_u64(o, "background_threads", options->background.per_cpu);
+	if (options->background.has_nice)
+		json_add_number(o, "background_nice", options->background.nice);
+	else
+		json_add_text(o, "background_nice", NULL);
 	json_add(o, "shootdown",
 		 json_new_names(options->mechanism_label,
 				options->nr_mechanisms - options->nr_tracked));

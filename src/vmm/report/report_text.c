@@ -163,6 +163,10 @@ static void print_config(FILE *out, const struct report *report)
 		print_asked_slices(out, o);
 	if (o->grace_ns)
 		fprintf(out, ", grace %s", human_time(o->grace_ns).text);
+	if (o->background.per_cpu)
+		fprintf(out, ", %u busy on each pCPU", o->background.per_cpu);
+	if (o->background.per_cpu && o->background.has_nice)
+		fprintf(out, " (nice %d)", o->background.nice);
 	if (o->mark_exits)
 		fputs(", exits marked", out);
 	fprintf(out, ", %s\nflush via %s, seed %" PRIu64, o->sched->name,

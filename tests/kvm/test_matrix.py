@@ -156,7 +156,7 @@ for a_primitive in catalog('flush primitives'):
     suite.test(f'flush via {a_primitive}', primitive, a_primitive)
 for a_policy in catalog('policies'):
     suite.test(f'policy {a_policy}', measure, '--sched', a_policy)
-suite.test('busy threads', measure, '--background', '1:19')
+suite.test('busy threads', measure, '--vcpus', len(PCPUS), '--background', '1:19')
 suite.test('marks of the kernel', marks_of_the_kernel)
 suite.test('one pCPU', measure, '--pcpus', PCPUS[0], '--vcpus', 3)
 suite.test('slices of 100 us', measure, '--slice', '100us')

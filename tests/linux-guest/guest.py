@@ -11,9 +11,9 @@ BUILD, INIT = sys.argv[1:3]
 MINIVMM = os.path.join(BUILD, 'src/vmm/minivmm')
 KERNEL = os.path.join(BUILD, 'nested-kernel/vmlinuz')
 
-# An interrupt at the first instruction of an interrupt's handler, where interrupts are disabled: QEMU
+# An interrupt in the first instructions of an interrupt's handler, where interrupts are disabled: QEMU
 # now and then delivers twice what KVM injects (docs/caveats.md). Such a run is repeated.
-INTERRUPTED_TWICE = re.compile(r'RIP: 0010:asm_(sysvec|exc|common)_\w+\+0x0/')
+INTERRUPTED_TWICE = re.compile(r'RIP: 0010:(asm_(sysvec|exc|common)_\w+|error_entry)\+0x0/')
 TRIES = 4
 
 

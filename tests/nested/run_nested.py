@@ -89,7 +89,7 @@ class Machine:
              '-serial', 'file:' + self.console, '-serial', 'stdio',
              '-monitor', f'unix:{self.monitor},server,nowait',
              '-kernel', os.path.join(kernel, 'vmlinuz'), '-initrd', initramfs,
-             '-append', f'console=ttyS0 quiet panic=-1 npt={npt}'],
+             '-append', f'console=ttyS0 no_timer_check quiet panic=-1 npt={npt}'],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
         self.hung = False
         threading.Thread(target=self._watch, daemon=True).start()

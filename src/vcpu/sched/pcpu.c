@@ -49,13 +49,11 @@ static int init_each_pcpu(struct pcpus *p)
 
 static int init_host_cpus(struct pcpus *p)
 {
-	if (cpu_mask_init(&p->host_cpus, NO_CPU))
-		return -1;
-	for (unsigned c = 0; c < p->config.nr_pcpus; c++) {
-		if (cpu_mask_add(&p->host_cpus, p->config.host_cpu[c]))
-			return -1;
-	}
-	return 0;
+	int failed = cpu_mask_init(&p->host_cpus, NO_CPU);
+
+	for (unsigned c = 0; c < p->config.nr_pcpus && !failed; c++)
+		failed = cpu_mask_add(&p->host_cpus, p->config.host_cpu[c]);
+	return failed;
 }
 
 static int init(struct pcpus *p, const struct pcpu_config *config, unsigned nr_entities)

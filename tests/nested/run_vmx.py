@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Runs the suite of the nested test beds under kvm_intel, in machines with VMX that Bochs emulates.
 
-One machine for each kind of paging, both at once: Bochs uses one CPU each. In TAP.
+One machine for each kind of paging, both at once: Bochs uses one CPU each. In TAP. The machines are
+repeatable: the same build has the same results, however busy the host is.
 """
 
 import argparse
@@ -41,26 +42,29 @@ def skip_if_something_is_missing(build):
     skip_without(packages, os.path.join(build, 'nested-kernel'), ['kvm-intel.ko'])
 
 
-def copy_guests(build, directory):
+def fill(directory, build, suite):
+    """What the machines take in, by names that are the same wherever the build is."""
+    shutil.copy(suite, os.path.join(directory, 'suite.sh'))
+    shutil.copy(os.path.join(build, 'tests/kvm/stale_after'), directory)
+    os.mkdir(os.path.join(directory, 'guests'))
     for guest in GUESTS:
-        shutil.copy(os.path.join(build, guest), directory)
+        shutil.copy(os.path.join(build, guest), os.path.join(directory, 'guests'))
 
 
 class Machine:
     """An emulated machine that runs the suite; its lines come through a queue, and None at the end."""
 
-    def __init__(self, name, build, suite, guests, lines):
+    def __init__(self, name, build, directory, lines):
         self.name = name
         self.complete = False
         self.errors = ''
-        stale_after = f'{build}/tests/kvm/stale_after'
-        environment = os.environ | {'PATH': os.path.dirname(stale_after) + ':' + os.environ['PATH']}
         self.process = subprocess.Popen(
-            [f'{build}/src/vmm/minivmm', 'lab', '--machine', 'vmx', '--paging', PAGING[name],
-             '--timeout', TIMEOUT, '--include', suite, '--include', guests, '--include', stale_after,
-             '--exec', '--', 'sh', suite, 'kvm_intel', PAGING[name], guests],
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            env=environment, text=True, errors='replace')
+            [f'{build}/src/vmm/minivmm', 'lab', '--repeatable', '--paging', PAGING[name],
+             '--timeout', TIMEOUT, '--include', 'suite.sh', '--include', 'guests', '--include',
+             'stale_after', '--exec', '--',
+             'sh', '-c', f'PATH=$PATH:. sh suite.sh kvm_intel {PAGING[name]} guests'],
+            cwd=directory, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, text=True, errors='replace')
         self.error_reader = threading.Thread(target=self._read_errors, daemon=True)
         self.error_reader.start()
         threading.Thread(target=self._read_lines, args=[lines], daemon=True).start()
@@ -108,13 +112,13 @@ class Report:
                   f'{machine.errors}', file=sys.stderr, flush=True)
 
 
-def run_all(build, suite, guests):
+def run_all(build, directory):
     lines = queue.Queue()
     report = Report()
     machines = []
     try:
         for name in PAGING:
-            machines.append(Machine(name, build, suite, guests, lines))
+            machines.append(Machine(name, build, directory, lines))
         running = len(machines)
         while running:
             machine, line = lines.get()
@@ -142,9 +146,9 @@ def main():
     skip_if_something_is_missing(arguments.build)
     # So that the machines go, too, when the test is ended from outside.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    with tempfile.TemporaryDirectory() as guests:
-        copy_guests(arguments.build, guests)
-        return run_all(arguments.build, os.path.abspath(arguments.suite), guests)
+    with tempfile.TemporaryDirectory() as directory:
+        fill(directory, arguments.build, arguments.suite)
+        return run_all(os.path.abspath(arguments.build), directory)
 
 
 sys.exit(main())

@@ -137,7 +137,7 @@ static int print_digest(const struct sweep *s, struct error *err)
 	char digest[SHA256_TEXT_BYTES];
 	uint64_t bytes;
 
-	if (!s->options.lab.repeatable)
+	if (!s->options.lab.repeatable || s->signal)
 		return 0;
 	if (sha256_file(path.text, digest, &bytes, err))
 		return -1;

@@ -253,7 +253,9 @@ def refuses(arguments, status, pattern, **options):
 
 
 def without_qemu():
+    """A directory of that name is no program."""
     with tempfile.TemporaryDirectory() as directory:
+        os.mkdir(os.path.join(directory, 'qemu-system-x86_64'))
         refuses(['--', GUEST], 3, "no qemu-system-x86_64: install Debian's package qemu-system-x86",
                 env={**os.environ, 'PATH': directory})
 

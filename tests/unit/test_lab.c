@@ -1053,6 +1053,27 @@ START_TEST(a_machine_that_dies_says_how)
 }
 END_TEST
 
+/* Bochs's channel is a FIFO, which has no end before it was opened. */
+START_TEST(an_emulator_that_ended_before_it_began_is_noticed)
+{
+	make_machine("g.elf");
+	emulator.pid = -1;
+	relay_run(&relay);
+	ck_assert(!relay.ended && relay.death);
+	ck_assert_str_eq(relay.death, "turned itself off");
+	leave_directory("");
+
+	make_machine("g.elf");
+	emulator.pid = -1;
+	machine_starts();
+	wire_send_number(&machine, WIRE_EXIT, 5); /* what it sent before counts */
+	relay_run(&relay);
+	ck_assert(relay.ended && !relay.death);
+	ck_assert_int_eq(relay.status, 5);
+	leave_directory("");
+}
+END_TEST
+
 START_TEST(of_a_long_console_the_end_is_kept)
 {
 	static char much[2 * CONSOLE_TAIL_BYTES];
@@ -1180,6 +1201,7 @@ END_TEST
 	X(a_command_ends_with_its_status_and_its_files)         \
 	X(a_file_that_cannot_be_written_is_a_failure)           \
 	X(a_machine_that_dies_says_how)                         \
+	X(an_emulator_that_ended_before_it_began_is_noticed)    \
 	X(of_a_long_console_the_end_is_kept)                    \
 	X(a_machine_has_no_more_time_than_it_is_given)          \
 	X(silence_of_a_machine_that_had_no_cpu_is_no_hang)      \

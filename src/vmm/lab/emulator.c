@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -71,6 +72,13 @@ int words_keep(const struct words *w, const char *dir, struct error *err)
 	return 0;
 }
 
+static bool is_program(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISREG(st.st_mode) && access(path, X_OK) == 0;
+}
+
 bool find_program(const char *name, char *ret_path)
 {
 	char path[PATH_MAX];
@@ -79,11 +87,11 @@ bool find_program(const char *name, char *ret_path)
 	if (strchr(name, '/')) {
 		if (ret_path)
 			snprintf(ret_path, PATH_MAX, "%s", name);
-		return access(name, X_OK) == 0;
+		return is_program(name);
 	}
 	for (; at && *at; at += strcspn(at, ":"), at += *at == ':') {
 		snprintf(path, sizeof(path), "%.*s/%s", (int)strcspn(at, ":"), at, name);
-		if (access(path, X_OK) != 0)
+		if (!is_program(path))
 			continue;
 		if (ret_path)
 			strcpy(ret_path, path);

@@ -290,6 +290,7 @@ static int open_signals(void)
 static void relay_once(struct relay *r, int signal_fd)
 {
 	bool input = r->running && r->takes_input && r->input_on_its_way < WIRE_STDIN_BYTES;
+	bool gone = r->emulator->pid < 0; /* before its channel was looked at for the last time */
 	struct pollfd fds[] = {
 		{ .fd = r->wire.in_fd, .events = POLLIN },
 		{ .fd = r->emulator->console_fd, .events = POLLIN },
@@ -309,6 +310,8 @@ static void relay_once(struct relay *r, int signal_fd)
 		read_channel(r);
 	else if (fds[2].revents)
 		read_control(r);
+	else if (gone && !r->ended) /* a FIFO that it never opened has no end */
+		r->death = "turned itself off";
 	look_at_clock(r);
 }
 

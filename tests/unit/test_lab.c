@@ -966,9 +966,7 @@ static void make_machine(const char *command)
 				      .console_fd = lines[0],
 				      .control_fd = -1,
 				      .log_fd = -1 };
-	relay = (struct relay){
-		.emulator = &emulator, .options = &options, .files = &files, .console_log = -1
-	};
+	relay = (struct relay){ .emulator = &emulator, .options = &options, .files = &files };
 	wire_init(&machine, channel[1], channel[1]);
 	console = lines[1];
 }

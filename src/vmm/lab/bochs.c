@@ -8,7 +8,6 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <pty.h>
 #include <signal.h>
 #include <stdio.h>
@@ -18,6 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "vmm/base/remove_tree.h"
 #include "vmm/base/sha256.h"
 #include "vmm/lab/emulator.h"
 
@@ -76,12 +76,6 @@ void bochs_name(char name[64])
 
 /* ---- the directory ------------------------------------------------------------------- */
 
-static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *where)
-{
-	(void)st, (void)kind, (void)where;
-	return remove(path);
-}
-
 /* In the child: waits until nobody holds the other end of the pipe, then removes it. */
 static _Noreturn void remove_later(const char *directory, int pipe_fd)
 {
@@ -97,7 +91,7 @@ static _Noreturn void remove_later(const char *directory, int pipe_fd)
 	}
 	while (read(pipe_fd, &byte, 1) < 0 && errno == EINTR)
 		;
-	nftw(directory, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	remove_tree(directory);
 	_exit(0);
 }
 
@@ -178,15 +172,13 @@ static int keep_config(const struct machine_plan *plan, const struct emulator *e
 		       const char *console, const char *channel, struct error *err)
 {
 	const struct lab_options *o = plan->options;
-	char path[PATH_MAX];
+	FILE *file;
 
 	if (!o->keep)
 		return 0;
-	snprintf(path, sizeof(path), "%s/bochsrc", o->keep);
-	FILE *file = fopen(path, "we");
+	file = keep_open(o, "bochsrc", err);
 	if (!file)
-		return error_set_errno(err, EXIT_USAGE, errno, "lab: --keep '%s' cannot be written",
-				       path);
+		return -1;
 	print_config(file, o, e->directory, console, channel);
 	fclose(file);
 	return 0;
@@ -301,7 +293,7 @@ int bochs_start(const struct machine_plan *plan, struct emulator *ret_emulator, 
 	words_add(&words, "%s/rc", e->directory);
 	const int standard[] = { null, e->log_fd, e->log_fd };
 	const int keep[] = { -1 };
-	e->pid = words_keep(&words, plan->options->keep, err) ||
+	e->pid = words_keep(&words, plan->options, err) ||
 				 keep_config(plan, e, console, channel, err)
 			 ? -1
 			 : emulator_spawn(&words, standard, keep, err);

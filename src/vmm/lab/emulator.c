@@ -15,6 +15,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "vmm/cli/rerun_command.h"
+
 void words_add(struct words *w, const char *format, ...)
 {
 	va_list arguments;
@@ -33,43 +35,32 @@ void words_free(struct words *w)
 	w->nr = 0;
 }
 
-/* In quotes, if a shell would see more in it than a word. */
-static void print_word(FILE *file, const char *word)
+int words_keep(const struct words *w, const struct lab_options *o, struct error *err)
 {
-	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-				    "-_./,:=+@%";
+	FILE *file;
 
-	if (*word && word[strspn(word, plain)] == 0) {
-		fputs(word, file);
-		return;
-	}
-	fputc('\'', file);
-	for (; *word; word++) {
-		if (*word == '\'')
-			fputs("'\\''", file);
-		else
-			fputc(*word, file);
-	}
-	fputc('\'', file);
-}
-
-int words_keep(const struct words *w, const char *dir, struct error *err)
-{
-	char path[PATH_MAX];
-
-	if (!dir)
+	if (!o->keep)
 		return 0;
-	snprintf(path, sizeof(path), "%s/command", dir);
-	FILE *file = fopen(path, "we");
+	file = keep_open(o, "command", err);
 	if (!file)
-		return error_set_errno(err, EXIT_USAGE, errno, "lab: --keep '%s' cannot be written",
-				       path);
+		return -1;
 	for (unsigned i = 0; i < w->nr; i++) {
-		print_word(file, w->word[i]);
+		rerun_command_quote(file, w->word[i]);
 		fputc(i + 1 < w->nr ? ' ' : '\n', file);
 	}
 	fclose(file);
 	return 0;
+}
+
+FILE *keep_open(const struct lab_options *o, const char *name, struct error *err)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/%s", o->keep, name);
+	FILE *file = fopen(path, "we");
+	if (!file)
+		error_set_errno(err, EXIT_USAGE, errno, "lab: --keep '%s' cannot be written", path);
+	return file;
 }
 
 static bool is_program(const char *path)

@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <sys/types.h>
 
 #include "vcpu/base/error.h"
@@ -13,7 +14,7 @@
 #include "vmm/lab/kernel.h"
 #include "vmm/lab/lab_options.h"
 
-#define EMULATOR_MAX_WORDS 64
+#define EMULATOR_MAX_WORDS 128
 
 /* All that a machine is started from. */
 struct machine_plan {
@@ -42,9 +43,12 @@ struct words {
 void words_add(struct words *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void words_free(struct words *w);
 
-/* As a shell would take them, into a file "command" in a directory; none if that is NULL. 0, or
- * -1 with EXIT_USAGE. */
-int words_keep(const struct words *w, const char *dir, struct error *err);
+/* As a shell would take them, into the file "command" of --keep, if it is given. 0, or -1 with
+ * EXIT_USAGE. */
+int words_keep(const struct words *w, const struct lab_options *o, struct error *err);
+
+/* A new file in the directory of --keep; NULL with EXIT_USAGE. */
+FILE *keep_open(const struct lab_options *o, const char *name, struct error *err);
 
 /* Whether there is such a program in PATH; its path goes to ret_path if that is not NULL. */
 bool find_program(const char *name, char *ret_path);

@@ -136,13 +136,15 @@ static int add_shell(struct lab *lab, struct list *command, struct error *err)
 static int add_minivmm(struct lab *lab, struct list *command, struct error *err)
 {
 	bool by_path = strchr(lab->program, '/') && !lab->options.repeatable;
+	char seed[32];
 	int seed_at = lab->options.repeatable ? repeatable_seed_place(lab->nr_words, lab->word)
 					      : -1;
 
+	snprintf(seed, sizeof(seed), "--seed=%u", REPEATABLE_SEED);
 	list_add(command, by_path ? lab->program : "minivmm");
 	for (int i = 0; i < lab->nr_words; i++) {
 		if (i == seed_at)
-			list_add(command, "--seed=" REPEATABLE_SEED);
+			list_add(command, seed);
 		list_add(command, lab->word[i]);
 	}
 	if (by_path && initramfs_add_path(&lab->fs, lab->program, false, err))
@@ -366,24 +368,14 @@ static int check_memory(const struct lab *lab, struct error *err)
 
 /* ---- what is kept ------------------------------------------------------------------------- */
 
-static int open_kept(const struct lab_options *o, const char *name, struct error *err)
-{
-	char path[PATH_MAX];
-
-	snprintf(path, sizeof(path), "%s/%s", o->keep, name);
-	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-	if (fd < 0)
-		error_set_errno(err, EXIT_USAGE, errno, "lab: --keep '%s' cannot be written", path);
-	return fd;
-}
-
 static int keep_image(const struct lab *lab, struct error *err)
 {
-	int fd = open_kept(&lab->options, "initramfs", err);
+	FILE *file = keep_open(&lab->options, "initramfs", err);
 	off_t from = 0;
 
-	if (fd < 0)
+	if (!file)
 		return -1;
+	int fd = fileno(file);
 	while (from < (off_t)lab->fs.bytes &&
 	       copy_file_range(lab->fs.fd, &from, fd, NULL, lab->fs.bytes, 0) > 0)
 		;
@@ -393,20 +385,19 @@ static int keep_image(const struct lab *lab, struct error *err)
 	while ((n = pread(lab->fs.fd, buffer, sizeof(buffer), from)) > 0 &&
 	       write(fd, buffer, (size_t)n) == n)
 		from += n;
-	close(fd);
+	fclose(file);
 	return 0;
 }
 
 static int prepare_keep(struct lab *lab, struct error *err)
 {
-	lab->relay.console_log = -1;
 	if (!lab->options.keep)
 		return 0;
 	if (mkdir(lab->options.keep, 0777) && errno != EEXIST)
 		return error_set_errno(err, EXIT_USAGE, errno, "lab: --keep '%s'",
 				       lab->options.keep);
-	lab->relay.console_log = open_kept(&lab->options, "console", err);
-	return lab->relay.console_log < 0 || keep_image(lab, err) ? -1 : 0;
+	lab->relay.console_log = keep_open(&lab->options, "console", err);
+	return !lab->relay.console_log || keep_image(lab, err) ? -1 : 0;
 }
 
 /* ---- the end of a machine ---------------------------------------------------------------------
@@ -495,8 +486,8 @@ static int prepare(struct lab *lab, struct error *err)
 	return prepare_keep(lab, err);
 }
 
-/* Of the JSON that came out, else of what was printed: the last line. What it follows from above.
- */
+/* The last line is of the JSON that came out, else of what was printed; above is what it follows
+ * from. */
 static void print_digest(struct lab *lab)
 {
 	char *digest = lab->files.digest;
@@ -552,8 +543,8 @@ static void finish(struct lab *lab)
 	emulator_end(&lab->emulator);
 	lab_files_finish(&lab->files);
 	initramfs_free(&lab->fs);
-	if (lab->relay.console_log >= 0)
-		close(lab->relay.console_log);
+	if (lab->relay.console_log)
+		fclose(lab->relay.console_log);
 }
 
 int lab_command(int argc, char *argv[])
@@ -565,7 +556,6 @@ int lab_command(int argc, char *argv[])
 			      .console_fd = -1,
 			      .control_fd = -1,
 			      .log_fd = -1 },
-		.relay = { .console_log = -1 },
 	};
 	struct error err;
 	int rest, status;

@@ -129,7 +129,7 @@ int qemu_start(const struct machine_plan *plan, struct emulator *ret_emulator, s
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	const int standard[] = { null, e->log_fd, e->log_fd };
 	const int keep[] = { channel, console, control, plan->image->fd, -1 };
-	e->pid = words_keep(&words, plan->options->keep, err)
+	e->pid = words_keep(&words, plan->options, err)
 			 ? -1
 			 : emulator_spawn(&words, standard, keep, err);
 	words_free(&words);

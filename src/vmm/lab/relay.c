@@ -64,7 +64,7 @@ static void print(struct relay *r, int fd, const struct wire_message *m)
 {
 	if (fd == STDOUT_FILENO && r->printed)
 		fwrite(m->data, 1, m->length, r->printed);
-	if (write_all(fd, m->data, m->length) && !r->options->repeatable)
+	if (write_all(fd, m->data, m->length))
 		wire_send_number(&r->wire, WIRE_CLOSE, (uint32_t)fd);
 }
 
@@ -99,8 +99,7 @@ static void begin_command(struct relay *r)
 {
 	clear_progress(r);
 	r->running = true;
-	if (!r->options->repeatable)
-		send_size(r);
+	send_size(r);
 }
 
 static void begin_file(struct relay *r, const struct wire_message *m)
@@ -183,8 +182,8 @@ static void read_console(struct relay *r)
 	}
 	if (!r->running)
 		note_sign(r);
-	if (r->console_log >= 0)
-		write_all(r->console_log, (uint8_t *)text, (size_t)n);
+	if (r->console_log)
+		write_all(fileno(r->console_log), (uint8_t *)text, (size_t)n);
 	if (r->console_used + (size_t)n > CONSOLE_TAIL_BYTES) {
 		size_t drop = r->console_used + (size_t)n - CONSOLE_TAIL_BYTES;
 
@@ -241,7 +240,7 @@ static void take_signal(struct relay *r, int signal_fd)
 		    waitpid(r->emulator->pid, NULL, WNOHANG) == r->emulator->pid)
 			r->emulator->pid = -1;
 	} else if (number == SIGWINCH) {
-		if (r->running && !r->options->repeatable)
+		if (r->running)
 			send_size(r);
 	} else if (r->running && !r->options->repeatable) {
 		wire_send_number(&r->wire, WIRE_SIGNAL, (uint32_t)number);
@@ -326,7 +325,8 @@ void relay_run(struct relay *r)
 {
 	int signal_fd = open_signals();
 
-	wire_init(&r->wire, r->emulator->in_fd, r->emulator->out_fd);
+	/* Into a repeatable machine nothing leads. */
+	wire_init(&r->wire, r->emulator->in_fd, r->options->repeatable ? -1 : r->emulator->out_fd);
 	r->started_ns = monotonic_ns();
 	note_sign(r);
 	while (!r->ended && !r->death && !r->signal)

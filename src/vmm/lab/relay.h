@@ -14,8 +14,8 @@ struct relay {
 	const struct lab_options *options;
 	struct lab_files *files;
 	struct wire wire;
-	int console_log; /* a file of --keep, or -1 */
-	FILE *printed;	 /* what the command prints on stdout goes there, too, if not NULL */
+	FILE *console_log; /* of --keep, or NULL */
+	FILE *printed;	   /* what the command prints on stdout goes there, too, if not NULL */
 	bool synchronised, running;
 	bool shows_progress; /* on a terminal, until the command starts */
 	bool takes_input;

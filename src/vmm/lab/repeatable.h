@@ -16,7 +16,7 @@
 #define REPEATABLE_PROGRAMS  "/usr/bin"
 
 /* What is random comes from this, unless --seed is given. */
-#define REPEATABLE_SEED "1"
+#define REPEATABLE_SEED 1
 
 /*
  * Where a file is inside that a word outside names: an absolute path is kept, others begin at

@@ -35,7 +35,7 @@ int wire_send_raw(struct wire *w, const void *data, size_t length)
 
 	for (; w->by_port && length > 0; length--)
 		print_byte(*from++);
-	while (length > 0) {
+	while (length > 0 && w->out_fd >= 0) {
 		ssize_t n = write(w->out_fd, from, length);
 
 		if (n < 0 && errno == EINTR)

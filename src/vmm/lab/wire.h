@@ -49,8 +49,8 @@ struct wire_message {
 };
 
 struct wire {
-	int in_fd, out_fd;
-	bool by_port; /* messages leave through a parallel port, WIRE_PORT, and not out_fd */
+	int in_fd, out_fd; /* an out_fd of -1: what is sent goes nowhere */
+	bool by_port;	   /* messages leave through a parallel port, WIRE_PORT, and not out_fd */
 	uint8_t buffer[2 * (sizeof(struct wire_header) + WIRE_MAX_BYTES)];
 	size_t used, seen; /* bytes in the buffer, and of messages that were taken from it */
 };
@@ -59,7 +59,7 @@ struct wire {
  * The data register of a parallel port, of which the printer takes a byte when the strobe in the
  * register behind the next one rises. Bochs writes it to a file, and it takes no time.
  */
-#define WIRE_PORT    0x378
+#define WIRE_PORT     0x378
 #define NR_WIRE_PORTS 3
 
 void wire_init(struct wire *w, int in_fd, int out_fd);

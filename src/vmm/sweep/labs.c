@@ -4,37 +4,27 @@
  * in one repeat, so that one start serves several, by a sweep of its own inside: its part B/N. What
  * runs beside what is not known in there, so that the results are the same for any number of jobs.
  */
-#define _GNU_SOURCE /* nftw() */
 #include "vmm/sweep/work.h"
 
 #include <dirent.h>
 #include <errno.h>
-#include <ftw.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "vmm/base/remove_tree.h"
 #include "vmm/base/seed.h"
+#include "vmm/lab/emulator.h"
 #include "vmm/sweep/plan/folder.h"
 
 #define MACHINE_DIR ".machine-"
-#define MAX_WORDS   (LAB_WORDS_MAX + MATRIX_DIMENSIONS + 32)
 
 /* What one machine does: the visits `first` to `end` - 1 of a repeat. */
 struct work {
 	unsigned repeat, first, end;
 	struct folder_path dir; /* what it takes in and leaves, see prepare_dir() */
-};
-
-/* The command that starts a machine. */
-struct machine_command {
-	int argc;
-	char *argv[MAX_WORDS + 1];
-	size_t used;
-	char text[16384];
 };
 
 struct labs {
@@ -45,22 +35,6 @@ struct labs {
 };
 
 /* ---- the command ------------------------------------------------------------- */
-
-__attribute__((format(printf, 2, 3))) static void add_word(struct machine_command *c,
-							   const char *format, ...)
-{
-	size_t room = sizeof(c->text) - c->used;
-	va_list args;
-
-	c->argv[c->argc] = c->text + c->used;
-	va_start(args, format);
-	int n = vsnprintf(c->text + c->used, room, format, args);
-	va_end(args);
-	if (n >= 0 && (size_t)n < room && c->argc < MAX_WORDS) {
-		c->used += (size_t)n + 1;
-		c->argc++;
-	}
-}
 
 static bool begins_with(const char *text, const char *beginning)
 {
@@ -75,7 +49,7 @@ static const char *base_name(const char *path)
 }
 
 /* As they are recorded, but for those that concern the whole. */
-static void add_recorded_words(struct machine_command *c, json_object *manifest)
+static void add_recorded_words(struct words *w, json_object *manifest)
 {
 	json_object *list = json_get(manifest, "arguments");
 
@@ -84,49 +58,35 @@ static void add_recorded_words(struct machine_command *c, json_object *manifest)
 
 		if (!begins_with(word, "--lab=") && !begins_with(word, "--repeats=") &&
 		    !begins_with(word, "--seed="))
-			add_word(c, "%s", word);
+			words_add(w, "%s", word);
 	}
 }
 
-static void make_command(const struct sweep *s, const struct work *work, struct machine_command *c)
+static void add_command(const struct sweep *s, const struct work *work, struct words *w)
 {
 	const struct sweep_options *o = &s->options;
 	char pcpus[SWEEP_LIST_BYTES];
 
-	c->argc = 0;
-	c->used = 0;
-	add_word(c, "minivmm");
-	add_word(c, "lab");
+	words_add(w, "minivmm");
+	words_add(w, "lab");
 	for (unsigned i = 0; i < o->lab.nr; i++)
-		add_word(c, "%s", o->lab.text + o->lab.at[i]);
-	add_word(c, "--");
-	add_word(c, "sweep");
-	add_word(c, "--quiet");
-	add_word(c, "--out=out");
-	add_word(c, "--part=%u/%u", s->plan.visit[work->first].block + 1, s->plan.nr_blocks);
-	add_word(c, "--repeats=1");
-	add_word(c, "--seed=%ju", (uintmax_t)((o->seed + work->repeat) & SEED_MASK));
+		words_add(w, "%s", o->lab.text + o->lab.at[i]);
+	words_add(w, "--");
+	words_add(w, "sweep");
+	words_add(w, "--quiet");
+	words_add(w, "--out=out");
+	words_add(w, "--part=%u/%u", s->plan.visit[work->first].block + 1, s->plan.nr_blocks);
+	words_add(w, "--repeats=1");
+	words_add(w, "--seed=%ju", (uintmax_t)((o->seed + work->repeat) & SEED_MASK));
 	if (o->pcpus.nr) {
 		cpu_list_format(&o->pcpus, pcpus, sizeof(pcpus));
-		add_word(c, "--pcpus=%s", pcpus);
+		words_add(w, "--pcpus=%s", pcpus);
 	}
-	add_word(c, "in/%s", base_name(o->guest_path));
-	add_recorded_words(c, s->manifest);
-	c->argv[c->argc] = NULL;
+	words_add(w, "in/%s", base_name(o->guest_path));
+	add_recorded_words(w, s->manifest);
 }
 
 /* ---- a machine's folder ------------------------------------------------------ */
-
-static int remove_entry(const char *path, const struct stat *st, int kind, struct FTW *where)
-{
-	(void)st, (void)kind, (void)where;
-	return remove(path);
-}
-
-static void remove_dir(const char *path)
-{
-	nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
-}
 
 /* Those of a sweep that was killed. */
 static void remove_old_dirs(const struct sweep *s)
@@ -137,7 +97,7 @@ static void remove_old_dirs(const struct sweep *s)
 
 	while (dir && (entry = readdir(dir))) {
 		if (begins_with(entry->d_name, MACHINE_DIR))
-			remove_dir(folder_path(runs.text, "%s", entry->d_name).text);
+			remove_tree(folder_path(runs.text, "%s", entry->d_name).text);
 	}
 	if (dir)
 		closedir(dir);
@@ -151,7 +111,7 @@ static int prepare_dir(const struct sweep *s, struct work *work, struct error *e
 
 	work->dir = folder_path(s->options.out_dir, "runs/" MACHINE_DIR "block-%04u-repeat-%03u",
 				visit->block, work->repeat);
-	remove_dir(work->dir.text);
+	remove_tree(work->dir.text);
 	struct folder_path in = folder_path(work->dir.text, "in");
 	struct folder_path link = folder_path(in.text, "%s", base_name(s->options.guest_path));
 	if (!realpath(s->options.guest_path, guest))
@@ -190,8 +150,10 @@ static int take_outcome(struct sweep *s, const struct work *work, const struct r
 	int failed = sweep_judge(s, outcome, &failure, err);
 
 	for (unsigned v = work->first; v < work->end && !failed && !s->signal; v++) {
+		bool anew = !sweep_is_finished(s, v, work->repeat);
+
 		failed = take_run(s, work, v, &failure, err);
-		s->progress.finished += !failed;
+		s->progress.finished += anew && !failed;
 	}
 	return failed;
 }
@@ -210,15 +172,17 @@ static void show_progress(void *context)
 
 static int start(struct labs *labs, struct work *work, struct error *err)
 {
-	static struct machine_command command;
+	struct words words = { 0 };
 	unsigned place = 0;
 
 	while (labs->process[place].pid)
 		place++;
 	if (prepare_dir(labs->sweep, work, err))
 		return -1;
-	make_command(labs->sweep, work, &command);
-	if (runner_start(command.argv, work->dir.text, &labs->process[place], err))
+	add_command(labs->sweep, work, &words);
+	int failed = runner_start(words.word, work->dir.text, &labs->process[place], err);
+	words_free(&words);
+	if (failed)
 		return -1;
 	labs->work[place] = *work;
 	labs->nr_running++;
@@ -233,7 +197,7 @@ static int wait_for_one(struct labs *labs, struct error *err)
 	unsigned ended = runner_wait(labs->process, nr, show_progress, labs, &outcome);
 	int failed = take_outcome(labs->sweep, &labs->work[ended], &outcome, err);
 
-	remove_dir(labs->work[ended].dir.text);
+	remove_tree(labs->work[ended].dir.text);
 	labs->nr_running--;
 	return failed;
 }
@@ -276,7 +240,7 @@ static void end_all(struct labs *labs)
 	runner_end_all(labs->process, labs->sweep->options.jobs);
 	for (unsigned i = 0; i < labs->sweep->options.jobs; i++) {
 		if (labs->work[i].end)
-			remove_dir(labs->work[i].dir.text);
+			remove_tree(labs->work[i].dir.text);
 	}
 }
 

@@ -16,14 +16,13 @@
 #include <unistd.h>
 
 #include "vmm/cli/options.h"
+#include "vmm/lab/repeatable.h"
 #include "vmm/sweep/plan/folder.h"
 #include "vmm/sweep/plan/manifest.h"
 #include "vmm/sweep/plan/sweep_options.h"
 #include "vmm/sweep/report/outputs.h"
 #include "vmm/sweep/runner.h"
 #include "vmm/sweep/work.h"
-
-#define REPEATABLE_SWEEP_SEED 1 /* without --seed */
 
 /* ---- what is to be run ------------------------------------------------------- */
 
@@ -106,7 +105,7 @@ static int take_up(struct sweep *s, struct error *err)
 static int begin(struct sweep *s, struct error *err)
 {
 	if (!s->options.seed_given)
-		s->options.seed = s->options.lab.repeatable ? REPEATABLE_SWEEP_SEED
+		s->options.seed = s->options.lab.repeatable ? REPEATABLE_SEED
 							    : seed_draw(s->options.seed);
 	if (manifest_make(&s->options, &s->manifest, err))
 		return -1;

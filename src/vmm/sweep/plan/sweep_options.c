@@ -40,6 +40,22 @@ static int take_words(const struct command_row *row, const char *value, struct w
 	return why ? bad_value(err, row, value, why) : 0;
 }
 
+/* A number from 1 to `max`. */
+static int take_number(const struct command_row *row, const char *value, uint64_t max,
+		       unsigned *ret_number, struct error *err)
+{
+	uint64_t number;
+	const char *why = parse_number(value, &number);
+
+	if (why)
+		return bad_value(err, row, value, why);
+	if (number == 0 || number > max)
+		return error_set(err, EXIT_USAGE, "--%s '%s' is out of range: give 1 to %ju",
+				 row->name, value, (uintmax_t)max);
+	*ret_number = (unsigned)number;
+	return 0;
+}
+
 static int take_counts(const struct command_row *row, const char *value, uint64_t max,
 		       struct count_list *ret_counts, struct error *err)
 {
@@ -49,16 +65,8 @@ static int take_counts(const struct command_row *row, const char *value, uint64_
 	if (take_words(row, value, &words, err))
 		return -1;
 	for (unsigned i = 0; i < words.nr; i++) {
-		uint64_t number;
-		const char *why = parse_number(words.word[i], &number);
-
-		if (why)
-			return bad_value(err, row, words.word[i], why);
-		if (number == 0 || number > max)
-			return error_set(err, EXIT_USAGE,
-					 "--%s '%s' is out of range: give 1 to %ju", row->name,
-					 words.word[i], (uintmax_t)max);
-		counts.count[counts.nr++] = (unsigned)number;
+		if (take_number(row, words.word[i], max, &counts.count[counts.nr++], err))
+			return -1;
 	}
 	*ret_counts = counts;
 	return 0;
@@ -201,15 +209,8 @@ static int set_repeats(void *target, const struct command_row *row, const char *
 		       struct error *err)
 {
 	struct sweep_options *o = target;
-	uint64_t number;
-	const char *why = parse_number(value, &number);
 
-	if (!why && (number == 0 || number > SWEEP_MAX_REPEATS))
-		why = "is out of range: give 1 to 1000";
-	if (why)
-		return bad_value(err, row, value, why);
-	o->repeats = (unsigned)number;
-	return 0;
+	return take_number(row, value, SWEEP_MAX_REPEATS, &o->repeats, err);
 }
 
 static int set_seed(void *target, const struct command_row *row, const char *value,
@@ -268,15 +269,8 @@ static int set_jobs(void *target, const struct command_row *row, const char *val
 		    struct error *err)
 {
 	struct sweep_options *o = target;
-	uint64_t number;
-	const char *why = parse_number(value, &number);
 
-	if (!why && (number == 0 || number > SWEEP_MAX_JOBS))
-		why = "is out of range: give 1 to 64";
-	if (why)
-		return bad_value(err, row, value, why);
-	o->jobs = (unsigned)number;
-	return 0;
+	return take_number(row, value, SWEEP_MAX_JOBS, &o->jobs, err);
 }
 
 COMMAND_FLAG_SETTER(resume, struct sweep_options, resume, true)
